@@ -1,0 +1,91 @@
+import { z } from 'zod';
+
+/** NATS subjects of request/reply between services. Payloads and replies are JSON. */
+export const RPC = {
+  /** Append events; answered by the append leader only. */
+  logAppend: 'tocsin.rpc.log.append',
+  /** Read events by position, forward. */
+  logRead: 'tocsin.rpc.log.read',
+  /** The newest event of each of some subjects. */
+  logLatest: 'tocsin.rpc.log.latest',
+  /** Sealed destination of a subscription. */
+  registrySealed: 'tocsin.rpc.registry.sealed',
+} as const;
+
+/** Names of JetStream things. */
+export const JETSTREAM = {
+  /** The relayed log: sequence ≡ position. */
+  eventsStream: 'EVENTS',
+  /** `tocsin.events.<type without io.tocsin, or the whole type>.<encoded name>`. */
+  eventsPrefix: 'tocsin.events',
+  /** KV bucket of what observers watch: key = encoded target name, value = WatchedTarget. */
+  targetsBucket: 'tocsin_targets',
+} as const;
+
+const jsonSchema = z.json();
+
+export const eventToAppendSchema = z.object({
+  id: z.string().min(1).max(256),
+  source: z.string().min(1).max(1024),
+  type: z.string().min(1).max(256),
+  subject: z.string().min(1).max(1024),
+  time: z.string(),
+  extensions: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  datacontenttype: z.string().optional(),
+  dataschema: z.string().optional(),
+  data: jsonSchema.optional(),
+});
+
+/** One append: all its events or none. */
+export const appendRequestSchema = z.object({
+  events: z.array(eventToAppendSchema).min(1).max(1000),
+  /** Version each named subject must be at before the append (0 = must not exist). Subjects not named are not checked. */
+  expect: z.record(z.string(), z.int().min(0)).optional(),
+});
+export type AppendRequest = z.infer<typeof appendRequestSchema>;
+
+/** Where an event of an append stands now. */
+export const appendedSchema = z.object({
+  id: z.string(),
+  position: z.int(),
+  version: z.int(),
+  recordedAt: z.string(),
+  /** True if the event was there already: the position is the first one's. */
+  repeated: z.boolean(),
+});
+export type Appended = z.infer<typeof appendedSchema>;
+export const appendReplySchema = z.object({ events: z.array(appendedSchema) });
+
+export const readRequestSchema = z.object({
+  /** Events with a position greater than this. 0 = from the start. */
+  after: z.int().min(0),
+  limit: z.int().min(1).max(1000),
+  /** Type patterns, any of which matches. */
+  types: z.array(z.string()).optional(),
+  subject: z.string().optional(),
+});
+export type ReadRequest = z.infer<typeof readRequestSchema>;
+/** Structured CloudEvents in order of position. `next` = position to read after next; `head` = last position of the log. */
+export const readReplySchema = z.object({
+  events: z.array(z.record(z.string(), jsonSchema)),
+  next: z.int(),
+  head: z.int(),
+});
+
+export const latestRequestSchema = z.object({
+  subjects: z.array(z.string()).min(1).max(5000),
+  /** Only events of these types (exact); all types if left out. */
+  types: z.array(z.string()).optional(),
+  /** Only events of this source; all sources if left out. */
+  source: z.string().optional(),
+});
+export type LatestRequest = z.infer<typeof latestRequestSchema>;
+/** `versions`: current version of every asked subject (0 where it has none). */
+export const latestReplySchema = z.object({
+  events: z.array(z.record(z.string(), jsonSchema)),
+  versions: z.record(z.string(), z.int()),
+});
+
+export const sealedRequestSchema = z.object({ subscription: z.string() });
+/** `sealed`: base64 of the AES-256-GCM envelope of a SealedDestination; absent where the subscription is gone. */
+export const sealedReplySchema = z.object({ sealedRef: z.string().optional(), sealed: z.string().optional() });

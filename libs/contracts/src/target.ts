@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { durationSchema, labelsSchema, nameSchema } from './primitives.js';
+
+/** Kinds of targets; the kind is the second segment of the types of a target's events. */
+export const targetKindSchema = z
+  .enum(['node', 'gateway', 'origin', 'service', 'admin', 'logserver', 'custom'])
+  .meta({ id: 'TargetKind' });
+export type TargetKind = z.infer<typeof targetKindSchema>;
+
+const cadence = {
+  interval: durationSchema({ min: '200ms', max: '1d' }).default('10s'),
+  timeout: durationSchema({ min: '50ms', max: '60s' }).default('2s'),
+  fastInterval: durationSchema({ min: '100ms', max: '1h' }).default('1s'),
+  failures: z.int().min(1).max(20).default(2),
+  successes: z.int().min(1).max(20).default(2),
+};
+
+const httpUrlSchema = z
+  .string()
+  .max(2048)
+  .refine((text) => {
+    const url = URL.parse(text);
+    return (
+      url !== null &&
+      (url.protocol === 'http:' || url.protocol === 'https:') &&
+      url.username === '' &&
+      url.password === ''
+    );
+  }, 'must be an absolute http or https URL without credentials')
+  .meta({ examples: ['https://edge-fra-17.example.net/healthz'] });
+
+/** HTTP check. Redirects are not followed; a status outside `expect` is a failure. */
+export const httpCheckSchema = z
+  .strictObject({
+    type: z.literal('http'),
+    url: httpUrlSchema,
+    method: z.enum(['GET', 'HEAD', 'POST', 'OPTIONS']).default('GET'),
+    headers: z
+      .record(
+        z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name'),
+        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be a header value'),
+      )
+      .default({}),
+    expect: z
+      .strictObject({
+        status: z
+          .array(
+            z
+              .string()
+              .regex(
+                /^(?:[1-5]xx|[1-5]\d\d(?:-[1-5]\d\d)?)$/,
+                'must be a status (200), a class (2xx) or a range (200-299)',
+              ),
+          )
+          .min(1)
+          .default(['2xx']),
+        body: z
+          .string()
+          .max(1024)
+          .optional()
+          .meta({ description: 'Substring the first 64 KiB of the body must contain' }),
+      })
+      .prefault({}),
+    tlsVerify: z.boolean().default(true),
+    ...cadence,
+  })
+  .meta({ id: 'HttpCheck' });
+export type HttpCheck = z.infer<typeof httpCheckSchema>;
+
+/** TCP check: connects, and that is a pass. */
+export const tcpCheckSchema = z
+  .strictObject({
+    type: z.literal('tcp'),
+    host: z.string().min(1).max(253),
+    port: z.int().min(1).max(65535),
+    ...cadence,
+  })
+  .meta({ id: 'TcpCheck' });
+export type TcpCheck = z.infer<typeof tcpCheckSchema>;
+
+export const checkSchema = z.discriminatedUnion('type', [httpCheckSchema, tcpCheckSchema]).meta({ id: 'Check' });
+export type Check = z.infer<typeof checkSchema>;
+
+/** What a PUT on a target takes. */
+export const targetSpecSchema = z
+  .strictObject({
+    kind: targetKindSchema,
+    labels: labelsSchema.default({}),
+    parent: nameSchema.optional(),
+    check: checkSchema,
+  })
+  .meta({ id: 'TargetSpec' });
+/** A target as validated: every default filled in. */
+export type TargetSpec = z.infer<typeof targetSpecSchema>;
+
+/** States that leave Tocsin. `pending`: no check has decided anything yet. */
+export const announcedStateSchema = z
+  .enum(['pending', 'up', 'degraded', 'down', 'unknown'])
+  .meta({ id: 'AnnouncedState' });
+export type AnnouncedState = z.infer<typeof announcedStateSchema>;
+
+/** A target as the API shows it. */
+export const targetViewSchema = z
+  .object({
+    name: nameSchema,
+    ...targetSpecSchema.shape,
+    state: announcedStateSchema,
+    stateSince: z.string().optional().meta({ description: 'When the state became true; absent while pending' }),
+    episode: z.string().optional().meta({ description: 'The open episode, where there is one' }),
+    revision: z.int().meta({ description: 'Position of the event that last changed the declaration; the ETag' }),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+  })
+  .meta({ id: 'Target' });
+export type TargetView = z.infer<typeof targetViewSchema>;
+
+/** What the registry puts into the observers' KV bucket for a target. */
+export const watchedTargetSchema = z.object({ name: nameSchema, revision: z.int(), spec: targetSpecSchema });
+export type WatchedTarget = z.infer<typeof watchedTargetSchema>;
+
+/** Subject of a target's health events: `node/edge-fra-17`. */
+export function targetSubject(kind: TargetKind, name: string): string {
+  return `${kind}/${name}`;
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+// Libraries are tested from source: the condition stands in both places because vitest resolves some imports as a server would.
+const resolve = { conditions: ['@tocsin/source', 'node', 'import', 'default'] };
+const base = { resolve, ssr: { resolve } };
+
+// Suites that start servers run one file at a time: two cores do not carry two databases and two brokers under load.
+const serial = { fileParallelism: false, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 };
+
+export default defineConfig({
+  ...base,
+  test: {
+    projects: [
+      {
+        ...base,
+        test: {
+          name: 'unit',
+          include: ['{apps,libs}/*/src/**/*.spec.ts'],
+          exclude: ['**/*.int.spec.ts', '**/node_modules/**', '**/dist/**'],
+        },
+      },
+      { ...base, test: { name: 'architecture', include: ['test/architecture/**/*.spec.ts'], testTimeout: 60_000 } },
+      {
+        ...base,
+        test: {
+          name: 'int',
+          include: ['{apps,libs}/*/src/**/*.int.spec.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          ...serial,
+        },
+      },
+      { ...base, test: { name: 'e2e', include: ['test/e2e/**/*.spec.ts'], ...serial } },
+      { ...base, test: { name: 'chaos', include: ['test/chaos/**/*.spec.ts'], ...serial, testTimeout: 300_000 } },
+    ],
+  },
+});
