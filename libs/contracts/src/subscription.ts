@@ -108,3 +108,8 @@ export const sealedDestinationSchema = z.object({
   signingSecrets: z.array(z.object({ secret: z.string(), notAfter: z.number().optional() })).min(1),
 });
 export type SealedDestination = z.infer<typeof sealedDestinationSchema>;
+
+/** What binds a sealed envelope to its place: an envelope moved to another subscription or revision does not open. */
+export function sealContext(subscription: string, sealedRef: string): string {
+  return `subscription/${subscription}/${sealedRef}`;
+}

@@ -4,4 +4,5 @@ export * from './errors.js';
 export * from './event.js';
 export * from './ids.js';
 export * from './json.js';
+export * from './match.js';
 export * from './type-pattern.js';
