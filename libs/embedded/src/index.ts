@@ -1,0 +1,5 @@
+export type { ServerExit } from './server-process.js';
+export { findNatsServer, type FindNatsServerOptions } from './find-nats-server.js';
+export { freePort } from './free-port.js';
+export { startNats, type NatsServer, type StartNatsOptions } from './nats.js';
+export { startPostgres, type PostgresServer, type StartPostgresOptions } from './postgres.js';
