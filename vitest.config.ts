@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 // Libraries are tested from source: the condition stands in both places because vitest resolves some imports as a server would.
-const resolve = { conditions: ['@tocsin/source', 'node', 'import', 'default'] };
-const base = { resolve, ssr: { resolve } };
+// `import` must not: vitest hands the list to Node, whose `require` would then get ESM where a package has both.
+const resolve = { conditions: ['@tocsin/source', 'node'] };
+// Specs stand outside of the projects' tsconfig files, so what Nest needs of the compiler is said here again.
+const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
+const base = { resolve, ssr: { resolve }, oxc };
 
 // Suites that start servers run one file at a time: two cores do not carry two databases and two brokers under load.
 const serial = { fileParallelism: false, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 };
