@@ -1,0 +1,5 @@
+/** Reflector key of `@Public()`. */
+export const PUBLIC_METADATA = 'tocsin:public';
+
+/** Reflector key of `@RequireRole()`. */
+export const ROLES_METADATA = 'tocsin:roles';

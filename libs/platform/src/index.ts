@@ -1,0 +1,38 @@
+export { AnyContentType, BODY_LIMIT_BYTES } from './http/body-reader.js';
+export { ApiKeyGuard } from './access/api-key-guard.js';
+export { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
+export { CurrentPrincipal, Public, RequireRole } from './access/decorators.js';
+export {
+  anyOfVerifiers,
+  type KeyVerifier,
+  type Principal,
+  type Role,
+  ROLES,
+  roleSatisfies,
+} from './access/principal.js';
+export { bootstrap, type BootstrapOptions, type RunningApp } from './bootstrap.js';
+export { API_KEY_MIN_CHARS, commonFields } from './config/common-fields.js';
+export { configTable } from './config/config-table.js';
+export {
+  type ConfigDefinition,
+  type ConfigField,
+  type ConfigFields,
+  type ConfigValues,
+  defineConfig,
+} from './config/define-config.js';
+export { unknownVariables } from './config/unknown-variables.js';
+export { type GrpcError, ProblemFilter, toGrpcError } from './errors/problem-filter.js';
+export { problemHeaders, problemType, toProblem, toTocsinError } from './errors/problem.js';
+export { codeOfHttpStatus, ERROR_STATUS, type ErrorStatus, GRPC_STATUS, type GrpcStatusName } from './errors/status.js';
+export { type Readiness, type ReadinessCheck, ReadinessRegistry } from './health/readiness-registry.js';
+export { isJsonMediaType, type MediaType, parseJsonBody, parseMediaType } from './http/json-body.js';
+export { zodBody, zodParam, zodQuery } from './http/zod-body.js';
+export { createLogger, type Logger, type LoggerOptions } from './logging/logger.js';
+export { NestLogger } from './logging/nest-logger.js';
+export { redactedOrigin, redactUrls } from './logging/redact.js';
+export { isMasterKey } from './secrets/master-key.js';
+export { Sealer } from './secrets/sealer.js';
+export { loadOrCreateSecretFile } from './secrets/secret-file.js';
+export type { ServiceContext } from './service-context.js';
+export { type SignalOptions, stopOnSignals } from './signals.js';
+export { systemClock } from './system-clock.js';

@@ -1,0 +1,35 @@
+const REDACTED = '[redacted]';
+
+/** Names of fields whose value never goes out, whatever it is. */
+const SECRET_FIELDS =
+  'authorization|proxy-authorization|cookie|set-cookie|password|passwd|secret|secrets|token|apiKey|api_key|masterKey';
+
+// A finished log line is rewritten rather than the object before it, so that nothing escapes by depth, by an error's message or by
+// a field bound to a child logger. The value is a JSON string, an array of scalars, a number or a word.
+const SECRET_FIELD = new RegExp(
+  `"(${SECRET_FIELDS})":\\s*(?:"(?:[^"\\\\]|\\\\.)*"|\\[[^\\]]*\\]|\\{[^}]*\\}|[^,}\\]\\s"]+)`,
+  'gi',
+);
+const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\\/?#]*@/gi;
+// Passwords in connection strings are not always percent-encoded: here anything up to the last @ is taken for the credentials.
+const CONNECTION_CREDENTIALS = /\b((?:postgres|postgresql|nats|tls):\/\/)[^\s"'<>\\,]*@/gi;
+const URL_QUERY = /\b([a-z][a-z0-9+.-]*:\/\/[^\s"'<>\\?#]*)[?#][^\s"'<>\\]*/gi;
+
+/** Takes the credentials, query and fragment out of every URL in a text. */
+export function redactUrls(text: string): string {
+  if (!text.includes('://')) return text;
+  return text.replace(CONNECTION_CREDENTIALS, '$1***@').replace(URL_CREDENTIALS, '$1***@').replace(URL_QUERY, '$1?***');
+}
+
+/** Takes secrets out of a finished JSON log line. */
+export function redactLine(line: string): string {
+  return redactUrls(line.replace(SECRET_FIELD, `"$1":"${REDACTED}"`));
+}
+
+/**
+ * What may be shown of a URL that somebody was given in confidence: scheme, host and port. Chat services put the secret into the path.
+ */
+export function redactedOrigin(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null || parsed.host === '' ? REDACTED : `${parsed.protocol}//${parsed.host}`;
+}
