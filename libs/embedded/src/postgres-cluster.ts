@@ -1,10 +1,10 @@
-import { TocsinError } from '@tocsin/domain';
+import { isTocsinError, TocsinError } from '@tocsin/domain';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PostgresBinaries } from './postgres-binaries.js';
-import type { RunAs } from './run-as.js';
+import { commandAs, type RunAs } from './run-as.js';
 
 /** Name of the superuser and of the database a new cluster has. */
 export const POSTGRES_NAME = 'tocsin';
@@ -36,7 +36,12 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const passwordPath = join(options.home, 'password');
   const version = (await readFile(join(dataDir, 'PG_VERSION'), 'utf8').catch(() => '')).trim();
   if (version === '') {
-    await makeCluster(options, dataDir, passwordPath);
+    await makeCluster(options, dataDir, passwordPath).catch((error: unknown) => {
+      if (isTocsinError(error)) throw error;
+      throw new TocsinError('TCN_DATA_DIR', `no database can be made in ${options.home}: ${String(error)}`, {
+        cause: error,
+      });
+    });
   } else if (version !== MAJOR) {
     throw new TocsinError(
       'TCN_DATA_DIR',
@@ -54,7 +59,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 async function makeCluster(options: ClusterOptions, dataDir: string, passwordPath: string): Promise<void> {
-  const { home, binaries, runAs, env, durable } = options;
+  const { home, binaries, runAs, durable } = options;
   // Made aside and moved when whole: a start that was killed half-way leaves nothing that looks like a cluster.
   const draft = join(home, 'data.new');
   await rm(draft, { recursive: true, force: true });
@@ -69,6 +74,7 @@ async function makeCluster(options: ClusterOptions, dataDir: string, passwordPat
   if (runAs !== undefined) for (const path of [draft, handover]) await chown(path, runAs.uid, runAs.gid);
   const sync = durable ? [] : ['--no-sync'];
   await runToEnd(
+    options,
     binaries.initdb,
     [
       `--pgdata=${draft}`,
@@ -83,25 +89,21 @@ async function makeCluster(options: ClusterOptions, dataDir: string, passwordPat
       ...sync,
     ],
     '',
-    { env, runAs, cwd: draft },
   ).finally(() => rm(handover, { force: true }));
   await runToEnd(
+    options,
     binaries.postgres,
     ['--single', '-D', draft, '-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'exit_on_error=on', 'postgres'],
     `CREATE DATABASE ${POSTGRES_NAME}\n`,
-    { env, runAs, cwd: draft },
   );
   await rename(draft, dataDir);
 }
 
-function runToEnd(
-  command: string,
-  args: string[],
-  input: string,
-  options: { env: NodeJS.ProcessEnv; runAs: RunAs | undefined; cwd: string },
-): Promise<void> {
+async function runToEnd(options: ClusterOptions, program: string, args: string[], input: string): Promise<void> {
+  const { home, runAs, env } = options;
+  const { command, args: line, ...user } = await commandAs(runAs, program, args, [program, join(home, 'data')]);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: options.env, cwd: options.cwd, stdio: 'pipe', ...options.runAs });
+    const child = spawn(command, line, { env, cwd: home, stdio: 'pipe', ...user });
     let output = '';
     const collect = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000));
     child.stdout.on('data', collect);
@@ -112,7 +114,7 @@ function runToEnd(
       );
     child.on('error', (error) => fail(error.message, error));
     child.on('close', (code, name) =>
-      code === 0 ? resolve() : fail(`${command} ended with ${name ?? `exit code ${code}`}`),
+      code === 0 ? resolve() : fail(`${program} ended with ${name ?? `exit code ${code}`}`),
     );
     // A program that ended early has said why on its output.
     child.stdin.on('error', () => {});

@@ -4,7 +4,7 @@ import { launchOnPort } from './launch-on-port.js';
 import { openCluster, POSTGRES_NAME } from './postgres-cluster.js';
 import { postgresBinaries } from './postgres-binaries.js';
 import { clearStalePidFile, isReady } from './postmaster-pid.js';
-import { unprivilegedUser } from './run-as.js';
+import { commandAs, unprivilegedUser } from './run-as.js';
 import { ServerHome, type ServerExit, type ServerKind } from './server-process.js';
 
 /** How to run the embedded Postgres. */
@@ -66,17 +66,16 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
     if (runAs !== undefined) await chmod(dir, 0o711);
     const cluster = await openCluster({ home: dir, binaries, runAs, env, durable });
     await clearStalePidFile(cluster.dataDir);
-    const { server, port } = await launchOnPort(options.port, (candidate) =>
-      home.launch({
-        command: binaries.postgres,
-        args: ['-D', cluster.dataDir, ...settingsOf(candidate, durable, options.settings)],
+    const { server, port } = await launchOnPort(options.port, async (candidate) => {
+      const args = ['-D', cluster.dataDir, ...settingsOf(candidate, durable, options.settings)];
+      return home.launch({
+        ...(await commandAs(runAs, binaries.postgres, args, [binaries.postgres, cluster.dataDir])),
         env,
         cwd: cluster.dataDir,
         isReady: (pid) => isReady(cluster.dataDir, pid),
         readyTimeoutMs: READY_TIMEOUT_MS,
-        ...runAs,
-      }),
-    );
+      });
+    });
     return {
       url: `postgres://${POSTGRES_NAME}:${cluster.password}@127.0.0.1:${port}/${POSTGRES_NAME}`,
       port,
@@ -110,7 +109,8 @@ function settingsOf(port: number, durable: boolean, extra: Readonly<Record<strin
     log_line_prefix: '%m [%p] %a ',
     fsync: durable ? 'on' : 'off',
     full_page_writes: durable ? 'on' : 'off',
-    synchronous_commit: durable ? 'on' : 'off',
+    // Also without fsync: a commit has then reached the operating system, and survives a kill -9 of the server.
+    synchronous_commit: 'on',
     ...extra,
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -1,5 +1,5 @@
 import { TocsinError } from '@tocsin/domain';
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identify } from './process-identity.js';
@@ -48,6 +48,7 @@ async function readPidFile(dataDir: string): Promise<string[] | undefined> {
 /** Every process of a Postgres works in its data directory. Undefined where the system does not show it. */
 async function postgresProcessesIn(dataDir: string): Promise<number[] | undefined> {
   if (process.platform !== 'linux') return undefined;
+  const place = await realpath(dataDir);
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
@@ -55,7 +56,7 @@ async function postgresProcessesIn(dataDir: string): Promise<number[] | undefine
         readlink(`/proc/${pid}/cwd`).catch(() => ''),
         readlink(`/proc/${pid}/exe`).catch(() => ''),
       ]);
-      return cwd === dataDir && basename(exe).startsWith('postgres') ? [Number(pid)] : [];
+      return cwd === place && basename(exe).startsWith('postgres') ? [Number(pid)] : [];
     }),
   );
   return found.flat();
