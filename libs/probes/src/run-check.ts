@@ -1,0 +1,86 @@
+import type { Check } from '@tocsin/contracts';
+import { parseDuration, type Clock, type ProbeResult, type VoidedProbe } from '@tocsin/domain';
+import { Attempt } from './attempt.js';
+import type { EventLoopGuard } from './event-loop-guard.js';
+import { findingOf, type Finding } from './finding.js';
+import { checkHttp } from './http-check.js';
+import type { NameResolver } from './name-resolver.js';
+import { checkTcp } from './tcp-check.js';
+
+/** What checks need of the process they run in. */
+export interface ProbeDeps {
+  clock: Clock;
+  resolver: NameResolver;
+  guard: EventLoopGuard;
+}
+
+/** Share of a check's time the observer may have slept through before a time-out says nothing any more. */
+const STALLED_SHARE = 0.1;
+/** Shorter stalls do not matter, however short the check's time is. */
+const MIN_STALL_MS = 20;
+
+/** Host (and port) a check talks to, as written: what may be in flight at once is counted by it. */
+export function peerOf(check: Check): string {
+  return check.type === 'http' ? new URL(check.url).host : `${check.host}:${check.port}`;
+}
+
+/**
+ * Runs one check on a fresh connection, to its end or its deadline, whichever is first. Never throws: whatever happens is a
+ * result. Void where the event loop was blocked while the time ran out.
+ */
+export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResult | VoidedProbe> {
+  const timeoutMs = parseDuration(check.timeout) ?? 0;
+  const attempt = new Attempt(deps.clock, timeoutMs, peerOf(check));
+  const stalledBeforeMs = deps.guard.stalledMs();
+  const deadline = new Deadline(timeoutMs);
+  const found = await Promise.race([dispatch(check, attempt, deps.resolver), deadline.passed]);
+  deadline.clear();
+  attempt.end();
+  const { durationMs, phasesMs } = attempt;
+  if (found !== 'deadline') return { kind: 'result', ...found, durationMs, phasesMs };
+
+  const stalledMs = deps.guard.stalledMs() - stalledBeforeMs;
+  if (stalledMs >= Math.max(MIN_STALL_MS, timeoutMs * STALLED_SHARE)) {
+    return { kind: 'void', detail: `the observer itself was blocked for ${Math.round(stalledMs)}ms`, durationMs };
+  }
+  // A resolver that does not answer at all is the observer's own; a server of the name's zone would be reported by it.
+  const origin = attempt.phase === 'dns' ? 'local' : 'remote';
+  const phase = 'deadline';
+  return { kind: 'result', outcome: 'fail', origin, phase, detail: attempt.unfinished(), durationMs, phasesMs };
+}
+
+async function dispatch(check: Check, attempt: Attempt, resolver: NameResolver): Promise<Finding> {
+  try {
+    switch (check.type) {
+      case 'http':
+        return await checkHttp(check, attempt, resolver);
+      case 'tcp':
+        return await checkTcp(check, attempt, resolver);
+    }
+  } catch (error) {
+    return findingOf(error, attempt);
+  }
+}
+
+/**
+ * The end of a check's time. After the timer has fired the event loop polls its sockets once more before the time counts as
+ * over: an answer that was there already wins, however late the timer was.
+ */
+class Deadline {
+  readonly passed: Promise<'deadline'>;
+  #clear: () => void = () => undefined;
+
+  constructor(timeoutMs: number) {
+    this.passed = new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        const poll = setImmediate(() => resolve('deadline'));
+        this.#clear = () => clearImmediate(poll);
+      }, timeoutMs);
+      this.#clear = () => clearTimeout(timer);
+    });
+  }
+
+  clear(): void {
+    this.#clear();
+  }
+}
