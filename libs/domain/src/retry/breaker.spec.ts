@@ -55,7 +55,7 @@ describe('opening', () => {
   });
 
   it('stays closed for answers about one request and for attempts that were never sent', () => {
-    expect(feed(newBreaker(), [...times(50, 'answered' as const), ...times(50, 'unsent' as const)]).phase).toBe(
+    expect(feed(newBreaker(), [...times(50, 'answered' as const), ...times(50, 'neutral' as const)]).phase).toBe(
       'closed',
     );
   });
@@ -181,7 +181,7 @@ describe('breakerSignal', () => {
   it('learns nothing from attempts that were not sent', () => {
     const of = (errorClass: 'egress-blocked' | 'local' | 'aborted' | 'timeout' | 'tls') =>
       breakerSignal({ kind: 'error', errorClass });
-    expect([of('egress-blocked'), of('local'), of('aborted')]).toEqual(times(3, 'unsent'));
+    expect([of('egress-blocked'), of('local'), of('aborted')]).toEqual(times(3, 'neutral'));
     expect([of('timeout'), of('tls')]).toEqual(times(2, 'failure'));
   });
 });

@@ -54,9 +54,9 @@ export type BreakerState = ClosedBreaker | OpenBreaker;
 
 /**
  * How an attempt counts for the endpoint as a whole. `answered`: this one request was turned down by an endpoint that is alive;
- * `unsent`: nothing went out, so nothing was learnt.
+ * `neutral`: nothing went out, so nothing was learnt.
  */
-export type BreakerSignal = 'success' | 'failure' | 'answered' | 'unsent';
+export type BreakerSignal = 'success' | 'failure' | 'answered' | 'neutral';
 
 /** Answers that judge this one request; others need not wait for it. */
 const ABOUT_THE_REQUEST = new Set([400, 409, 413, 414, 415, 422, 431]);
@@ -64,7 +64,7 @@ const ABOUT_THE_REQUEST = new Set([400, 409, 413, 414, 415, 422, 431]);
 /** Does this outcome speak for or against the endpoint, or about this one request only? */
 export function breakerSignal(result: AttemptResult): BreakerSignal {
   if (result.kind === 'error') {
-    return ['egress-blocked', 'local', 'aborted'].includes(result.errorClass) ? 'unsent' : 'failure';
+    return ['egress-blocked', 'local', 'aborted'].includes(result.errorClass) ? 'neutral' : 'failure';
   }
   if (result.status >= 200 && result.status <= 299) return 'success';
   return ABOUT_THE_REQUEST.has(result.status) ? 'answered' : 'failure';
@@ -112,7 +112,7 @@ export function breakerRecords(
   ended: { signal: BreakerSignal; probe: boolean; nowMs: number },
 ): BreakerState {
   if (state.phase === 'closed') {
-    if (ended.signal === 'answered' || ended.signal === 'unsent') return state;
+    if (ended.signal === 'answered' || ended.signal === 'neutral') return state;
     return recordClosed(state, ended.signal, ended.nowMs);
   }
   return ended.probe ? recordProbe(state, ended.signal, ended.nowMs) : state;
@@ -136,7 +136,7 @@ function recordProbe(state: OpenBreaker, signal: BreakerSignal, nowMs: number): 
     return opened(nowMs, Math.min(state.probeWaitMs * 2, BREAKER_PROBE_MAX_MS), state.openedAtMs);
   }
   const { probeSentAtMs: _over, ...waiting } = state;
-  if (signal === 'unsent') return { ...waiting, probeAtMs: nowMs + state.probeWaitMs };
+  if (signal === 'neutral') return { ...waiting, probeAtMs: nowMs + state.probeWaitMs };
   const probesPassed = state.probesPassed + 1;
   if (probesPassed < BREAKER_SUCCESSES_TO_CLOSE) return { ...waiting, probesPassed, probeAtMs: nowMs };
   return { ...newBreaker(), slowStart: { step: 0, successes: 0 } };
