@@ -1,5 +1,6 @@
 export * from './apply.js';
 export * from './cloudevent.js';
+export * from './event-store.js';
 export * from './health-event.js';
 export * from './primitives.js';
 export * from './problem.js';
