@@ -19,6 +19,7 @@ export {
   type ConfigFields,
   type ConfigValues,
   defineConfig,
+  required,
 } from './config/define-config.js';
 export { unknownVariables } from './config/unknown-variables.js';
 export { type GrpcError, ProblemFilter, toGrpcError } from './errors/problem-filter.js';
@@ -33,6 +34,7 @@ export { redactedOrigin, redactUrls } from './logging/redact.js';
 export { isMasterKey } from './secrets/master-key.js';
 export { Sealer } from './secrets/sealer.js';
 export { loadOrCreateSecretFile } from './secrets/secret-file.js';
+export { runService, type ServiceConfig, type ServiceDefinition, startFailure } from './run-service.js';
 export type { ServiceContext } from './service-context.js';
 export { type SignalOptions, stopOnSignals } from './signals.js';
 export { systemClock } from './system-clock.js';

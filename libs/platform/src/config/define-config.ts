@@ -1,5 +1,5 @@
 import { type Fault, TocsinError } from '@tocsin/domain';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** One environment variable a service reads. */
 export interface ConfigField<Output = unknown> {
@@ -29,6 +29,11 @@ export interface ConfigDefinition<F extends ConfigFields> {
    * @throws TocsinError `TCN_CONFIG` that names every bad variable and the reason, never a value
    */
   parse(env: Readonly<Record<string, string | undefined>>): ConfigValues<F>;
+}
+
+/** The same field where it must be set. */
+export function required<Output>(field: ConfigField<Output | undefined>): ConfigField<Output> {
+  return { ...field, schema: field.schema.pipe(z.custom<Output>((value) => value !== undefined)) };
 }
 
 /** Defines the configuration of a service. Parse it once, at the edge of the process. */

@@ -1,0 +1,108 @@
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { metrics } from '@opentelemetry/api';
+import { newId } from '@tocsin/domain';
+import type { Broker } from '@tocsin/jetstream';
+import { Sealer, type ServiceContext } from '@tocsin/platform';
+import type { Database } from '@tocsin/postgres';
+import { EgressPolicy, Sender } from '@tocsin/webhook';
+import type { DeliveryConfig } from './config.js';
+import { SHARDS } from './ledger/schema.js';
+import { LogSource } from './match/log-source.js';
+import { SubscriptionBook } from './match/subscription-book.js';
+import { SubscriptionStore } from './match/subscription-store.js';
+import { AttemptSender } from './send/attempt-sender.js';
+import type { DeliveryStatistics } from './send/delivery-statistics.js';
+import { Dispatcher } from './send/dispatcher.js';
+import { SealedDestinations } from './send/sealed-destinations.js';
+import { ShardKeeper } from './shards/shard-keeper.js';
+import { ShardLeases } from './shards/shard-leases.js';
+
+/** Attempts under way at shutdown are given this long to end by themselves, milliseconds; then they are broken off and made again later. */
+const DRAIN_MS = 3_000;
+
+/** One replica of delivery, from start to end. */
+export class DeliveryService implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #stopping = new AbortController();
+  readonly #dispatcher: Dispatcher;
+  readonly #keeper: ShardKeeper;
+  readonly #sender: Sender;
+  #stopped: Promise<void> | undefined;
+
+  constructor(parts: {
+    config: DeliveryConfig;
+    context: ServiceContext;
+    broker: Broker;
+    database: Database;
+    statistics: DeliveryStatistics;
+  }) {
+    const { config, context, broker, database, statistics } = parts;
+    const { clock, random } = context;
+    const logger = context.logger.child({ module: 'delivery' });
+    const worker = newId('obs', clock.now());
+    const log = new LogSource(broker);
+    const book = new SubscriptionBook(SHARDS);
+    const destinations = new SealedDestinations(broker, Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY));
+    this.#sender = new Sender({ egress: EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW) });
+    const attempts = new AttemptSender({
+      sender: this.#sender,
+      destinations,
+      book,
+      log,
+      statistics,
+      clock,
+      random,
+      logger,
+      worker,
+      stopping: this.#stopping.signal,
+    });
+    this.#dispatcher = new Dispatcher(clock, attempts.send);
+    this.#keeper = new ShardKeeper({
+      database,
+      broker,
+      leases: new ShardLeases(database, worker, SHARDS),
+      store: new SubscriptionStore(database),
+      book,
+      dispatcher: this.#dispatcher,
+      destinations,
+      log,
+      clock,
+      logger,
+    });
+    context.readiness.register('delivery', () => this.#keeper.ready);
+    this.#gauges();
+  }
+
+  onApplicationBootstrap(): void {
+    this.#keeper.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    await this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const breakOff = setTimeout(() => this.#stopping.abort(), DRAIN_MS);
+    await this.#dispatcher.stop();
+    clearTimeout(breakOff);
+    await this.#keeper.stop(DRAIN_MS);
+    await this.#sender.close();
+  }
+
+  #gauges(): void {
+    const meter = metrics.getMeter('tocsin.delivery');
+    meter
+      .createObservableGauge('tocsin_delivery_tracked', {
+        description: 'Deliveries in flight or waiting in this process',
+      })
+      .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.tracked, 0)));
+    meter
+      .createObservableGauge('tocsin_delivery_parked_subscriptions', {
+        description: 'Subscriptions held at a position',
+      })
+      .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.parked, 0)));
+    meter
+      .createObservableGauge('tocsin_delivery_shards', { description: 'Shards this replica owns' })
+      .addCallback((result) => result.observe(this.#keeper.runners.length));
+  }
+}

@@ -1,0 +1,156 @@
+import type { MigrationInterface, QueryRunner } from '@tocsin/postgres';
+
+/**
+ * How many shards the subscriptions are hashed to. Fixed for the life of an installation, because a shard's checkpoint speaks for
+ * the subscriptions in it; eight let eight replicas share the work.
+ */
+export const SHARDS = 8;
+
+/** The role the service works as. */
+export const DELIVERY_ROLE = 'tocsin_delivery';
+
+/** Attempts are append-only in day partitions, so that retention is the detaching of a partition. */
+export class CreateDeliverySchema1700000000000 implements MigrationInterface {
+  readonly name = 'CreateDeliverySchema1700000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE SCHEMA IF NOT EXISTS delivery;
+
+      -- One row a shard. A lease is taken by raising the epoch; whoever writes names the epoch it holds, and is fenced if it has passed.
+      CREATE TABLE delivery.shard (
+        id          int PRIMARY KEY,
+        epoch       bigint NOT NULL DEFAULT 0,
+        owner       text,
+        lease_until timestamptz NOT NULL DEFAULT '-infinity',
+        checkpoint  bigint NOT NULL DEFAULT 0
+      );
+      INSERT INTO delivery.shard (id) SELECT generate_series(0, ${SHARDS - 1});
+
+      CREATE TABLE delivery.replica (
+        id      text PRIMARY KEY,
+        seen_at timestamptz NOT NULL
+      );
+
+      -- Subscriptions as of every position that still matters: a revision holds for positions in (from_position, to_position].
+      CREATE TABLE delivery.subscription (
+        name          text NOT NULL,
+        from_position bigint NOT NULL,
+        to_position   bigint,
+        shard         int NOT NULL,
+        spec          jsonb NOT NULL,
+        sealed_ref    text NOT NULL,
+        PRIMARY KEY (name, from_position)
+      );
+      CREATE TABLE delivery.projection (
+        only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        checkpoint bigint NOT NULL
+      );
+      INSERT INTO delivery.projection (checkpoint) VALUES (0);
+
+      CREATE TABLE delivery.attempt (
+        subscription   text NOT NULL,
+        position       bigint NOT NULL,
+        shard          int NOT NULL,
+        webhook_id     text NOT NULL,
+        event_type     text NOT NULL,
+        event_subject  text NOT NULL,
+        number         int NOT NULL,
+        started_at     timestamptz NOT NULL,
+        delivered      boolean NOT NULL,
+        outcome        text NOT NULL,
+        status         int,
+        error_class    text,
+        detail         text,
+        address        text,
+        url_hash       text NOT NULL,
+        phases_ms      jsonb NOT NULL,
+        response_bytes int NOT NULL,
+        body_head      text,
+        next_at        timestamptz,
+        worker         text NOT NULL,
+        trace_id       text,
+        PRIMARY KEY (subscription, position, number, started_at)
+      ) PARTITION BY RANGE (started_at);
+      -- What a new owner reads (which positions past the checkpoint are delivered already), and the ledger from its newest end.
+      CREATE INDEX attempt_delivered ON delivery.attempt (position, shard) WHERE delivered;
+      CREATE TABLE delivery.attempt_rest PARTITION OF delivery.attempt DEFAULT;
+
+      -- Only what is unfinished when the checkpoint passes, or waits for a retry.
+      CREATE TABLE delivery.pending (
+        subscription text NOT NULL,
+        position     bigint NOT NULL,
+        shard        int NOT NULL,
+        subject      text NOT NULL,
+        attempts     int NOT NULL,
+        next_at      timestamptz NOT NULL,
+        since        timestamptz NOT NULL,
+        PRIMARY KEY (subscription, position)
+      );
+      CREATE INDEX pending_shard ON delivery.pending (shard, position);
+
+      -- Given up, with the reason.
+      CREATE TABLE delivery.dead (
+        subscription text NOT NULL,
+        position     bigint NOT NULL,
+        shard        int NOT NULL,
+        attempts     int NOT NULL,
+        reason       text NOT NULL,
+        at           timestamptz NOT NULL,
+        PRIMARY KEY (subscription, position)
+      );
+      CREATE INDEX dead_shard ON delivery.dead (shard, position);
+
+      -- A subscription that is held at a position: everything it wants behind that costs this one row, however much it is.
+      CREATE TABLE delivery.parked (
+        subscription text PRIMARY KEY,
+        shard        int NOT NULL,
+        position     bigint NOT NULL,
+        reason       text NOT NULL,
+        since        timestamptz NOT NULL
+      );
+
+      CREATE FUNCTION delivery.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'delivery.attempt is append-only';
+      END $$;
+      CREATE TRIGGER attempt_append_only BEFORE UPDATE OR DELETE ON delivery.attempt
+        FOR EACH ROW EXECUTE FUNCTION delivery.refuse_change();
+      ALTER TABLE delivery.attempt ENABLE ALWAYS TRIGGER attempt_append_only;
+
+      -- Makes the day partitions from today to two days ahead. Owned by the migrating user: the service's role may not create tables.
+      CREATE FUNCTION delivery.create_attempt_partitions() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+      DECLARE
+        day date;
+        part text;
+      BEGIN
+        PERFORM pg_advisory_xact_lock(hashtext('delivery.create_attempt_partitions'));
+        FOR offset_days IN 0..2 LOOP
+          day := (now() AT TIME ZONE 'UTC')::date + offset_days;
+          part := 'attempt_' || to_char(day, 'YYYYMMDD');
+          IF to_regclass('delivery.' || part) IS NULL THEN
+            EXECUTE format(
+              'CREATE TABLE delivery.%I PARTITION OF delivery.attempt FOR VALUES FROM (%L) TO (%L)',
+              part, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+          END IF;
+        END LOOP;
+      END $$;
+      SELECT delivery.create_attempt_partitions();
+
+      DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${DELIVERY_ROLE}') THEN CREATE ROLE ${DELIVERY_ROLE} NOLOGIN; END IF;
+      END $$;
+      GRANT ${DELIVERY_ROLE} TO CURRENT_USER;
+      GRANT USAGE ON SCHEMA delivery TO ${DELIVERY_ROLE};
+      GRANT SELECT, UPDATE ON delivery.shard TO ${DELIVERY_ROLE};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON delivery.replica, delivery.subscription, delivery.pending, delivery.dead, delivery.parked
+        TO ${DELIVERY_ROLE};
+      GRANT SELECT, UPDATE ON delivery.projection TO ${DELIVERY_ROLE};
+      GRANT SELECT, INSERT ON delivery.attempt TO ${DELIVERY_ROLE};
+    `);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP SCHEMA delivery CASCADE');
+  }
+}

@@ -1,0 +1,145 @@
+import {
+  type SubscriptionSpec,
+  subscriptionDeclaredSchema,
+  REGISTRY_EVENTS,
+  subscriptionRemovedSchema,
+} from '@tocsin/contracts';
+import { clauseWantsType, labelsMatch, type RecordedEvent, shardOf } from '@tocsin/domain';
+
+/** A subscription as it stood for the positions in (fromPosition, toPosition]. */
+export interface SubscriptionRevision {
+  readonly name: string;
+  readonly shard: number;
+  readonly fromPosition: number;
+  /** Undefined for the revision in force. */
+  toPosition: number | undefined;
+  readonly spec: SubscriptionSpec;
+  readonly sealedRef: string;
+}
+
+/** What an event changed. */
+export type SubscriptionChange =
+  | { kind: 'declared'; revision: SubscriptionRevision; closed: SubscriptionRevision | undefined }
+  | { kind: 'removed'; closed: SubscriptionRevision };
+
+/**
+ * The subscriptions as of any position that still matters. They change by events in the same log that they are matched against, so
+ * which events a subscriber gets is decided by positions: those after the event that created it, up to the one that removed it.
+ */
+export class SubscriptionBook {
+  readonly #revisions = new Map<string, SubscriptionRevision[]>();
+  /** Revisions that want an event type, of all shards. Types are few, so this is nearly always a look-up. */
+  readonly #wanting = new Map<string, SubscriptionRevision[]>();
+
+  constructor(private readonly shards: number) {}
+
+  /** Puts back a revision that was stored, unless it is known. */
+  restore(revision: SubscriptionRevision): void {
+    const known = this.#revisions.get(revision.name) ?? [];
+    if (known.some((one) => one.fromPosition === revision.fromPosition)) return;
+    this.#revisions.set(
+      revision.name,
+      [...known, revision].sort((a, b) => a.fromPosition - b.fromPosition),
+    );
+    this.#wanting.clear();
+  }
+
+  /** Applies an event of the log, if it is about a subscription. Events that were applied before change nothing. */
+  apply(event: RecordedEvent): SubscriptionChange | undefined {
+    switch (event.type) {
+      case REGISTRY_EVENTS.subscriptionCreated:
+      case REGISTRY_EVENTS.subscriptionUpdated:
+        return this.#declare(event);
+      case REGISTRY_EVENTS.subscriptionRemoved:
+        return this.#remove(event);
+      default:
+        return undefined;
+    }
+  }
+
+  /** The revision in force now; undefined where there is no such subscription. */
+  current(name: string): SubscriptionRevision | undefined {
+    return this.#revisions.get(name)?.findLast((revision) => revision.toPosition === undefined);
+  }
+
+  /** Does the subscription that this revision belongs to live on? One made again under the same name is another one. */
+  lives(revision: SubscriptionRevision): boolean {
+    if (revision.toPosition === undefined) return true;
+    const next = this.#revisions.get(revision.name)?.find((one) => one.fromPosition === revision.toPosition);
+    return next !== undefined && this.lives(next);
+  }
+
+  /** Forgets revisions that ended before `position`: nothing before it will be matched again. */
+  dropBefore(position: number): void {
+    for (const [name, revisions] of this.#revisions) {
+      const kept = revisions.filter((revision) => revision.toPosition === undefined || revision.toPosition >= position);
+      if (kept.length === revisions.length) continue;
+      if (kept.length === 0) this.#revisions.delete(name);
+      else this.#revisions.set(name, kept);
+      this.#wanting.clear();
+    }
+  }
+
+  /** Type patterns of all known revisions of a subscription: whatever it wants at any position is among these. */
+  typesOf(name: string): string[] {
+    return [...new Set(this.#revisions.get(name)?.flatMap((revision) => revision.spec.types))];
+  }
+
+  /** The subscriptions of `shard` that this event goes to. */
+  matching(event: RecordedEvent, shard: number): SubscriptionRevision[] {
+    return this.#wantingType(event.type).filter(
+      (revision) =>
+        revision.shard === shard &&
+        event.position > revision.fromPosition &&
+        (revision.toPosition === undefined || event.position <= revision.toPosition) &&
+        labelsMatch(revision.spec.labels, event),
+    );
+  }
+
+  /** Does this event go to the subscription, as it stood at the event's position? */
+  wants(name: string, event: RecordedEvent): boolean {
+    return this.matching(event, shardOf(name, this.shards)).some((revision) => revision.name === name);
+  }
+
+  #wantingType(type: string): SubscriptionRevision[] {
+    let wanting = this.#wanting.get(type);
+    if (wanting === undefined) {
+      wanting = [...this.#revisions.values()].flat().filter((revision) => clauseWantsType(revision.spec, type));
+      // Producers choose their types; a flood of new ones must not grow the cache without bound.
+      if (this.#wanting.size >= 1000) this.#wanting.clear();
+      this.#wanting.set(type, wanting);
+    }
+    return wanting;
+  }
+
+  #declare(event: RecordedEvent): SubscriptionChange | undefined {
+    const data = subscriptionDeclaredSchema.parse(event.data);
+    const revisions = this.#revisions.get(data.name) ?? [];
+    if (revisions.some((revision) => revision.fromPosition >= event.position)) return undefined;
+    const closed = this.#close(data.name, event.position);
+    const revision: SubscriptionRevision = {
+      name: data.name,
+      shard: shardOf(data.name, this.shards),
+      fromPosition: event.position,
+      toPosition: undefined,
+      spec: data.spec,
+      sealedRef: data.sealedRef,
+    };
+    this.#revisions.set(data.name, [...revisions, revision]);
+    this.#wanting.clear();
+    return { kind: 'declared', revision, closed };
+  }
+
+  #remove(event: RecordedEvent): SubscriptionChange | undefined {
+    const { name } = subscriptionRemovedSchema.parse(event.data);
+    const closed = this.#close(name, event.position);
+    return closed === undefined ? undefined : { kind: 'removed', closed };
+  }
+
+  #close(name: string, position: number): SubscriptionRevision | undefined {
+    const open = this.current(name);
+    if (open === undefined || open.fromPosition >= position) return undefined;
+    open.toPosition = position;
+    return open;
+  }
+}

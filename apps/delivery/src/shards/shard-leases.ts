@@ -1,0 +1,78 @@
+import type { Database } from '@tocsin/postgres';
+
+/** How long a lease holds without being renewed, milliseconds: a replica that was killed is replaced within this and one renewal. */
+export const LEASE_MS = 3_000;
+/** How often leases are renewed, milliseconds: two may fail before one runs out. */
+export const RENEW_MS = 1_000;
+/** A replica not seen for so long does not count when the shards are shared out, milliseconds. */
+const REPLICA_GONE_MS = 5_000;
+
+/** A shard this replica owns, and the epoch that proves it. */
+export interface Lease {
+  shard: number;
+  epoch: number;
+}
+
+const SEEN = `
+  INSERT INTO delivery.replica (id, seen_at) VALUES ($1, now())
+  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`;
+const GONE = `DELETE FROM delivery.replica WHERE seen_at < now() - make_interval(secs => $1 / 1000.0)`;
+/** Index: the primary key; the whole table is SHARDS rows. */
+const RENEW = `
+  UPDATE delivery.shard SET lease_until = now() + make_interval(secs => $3 / 1000.0)
+  WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $4::bigint[]))
+  RETURNING id AS shard, epoch`;
+/** Free shards and those whose owner has let the lease run out; never one that another replica is just taking. */
+const TAKE = `
+  UPDATE delivery.shard SET owner = $1, epoch = epoch + 1, lease_until = now() + make_interval(secs => $3 / 1000.0)
+  WHERE id IN (
+    SELECT id FROM delivery.shard WHERE owner IS NULL OR lease_until < now()
+    ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+  RETURNING id AS shard, epoch`;
+const RELEASE = `UPDATE delivery.shard SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND id = ANY ($2)`;
+
+/** The leases of one replica in `delivery.shard`. All times are the database's. */
+export class ShardLeases {
+  constructor(
+    private readonly database: Database,
+    private readonly replica: string,
+    private readonly shards: number,
+  ) {}
+
+  /**
+   * One round: says that this replica lives, renews what it owns, and tells how many shards are its share.
+   * @returns the leases that still hold, and the share
+   */
+  async renew(owned: readonly Lease[]): Promise<{ held: Lease[]; share: number }> {
+    await this.database.query(GONE, [REPLICA_GONE_MS]);
+    await this.database.query(SEEN, [this.replica]);
+    const [row] = await this.database.query<{ replicas: number }>(
+      'SELECT count(*)::int AS replicas FROM delivery.replica',
+    );
+    const held =
+      owned.length === 0
+        ? []
+        : await this.database.query<Lease>(RENEW, [
+            this.replica,
+            owned.map((lease) => lease.shard),
+            LEASE_MS,
+            owned.map((lease) => lease.epoch),
+          ]);
+    return { held, share: Math.ceil(this.shards / Math.max(row?.replicas ?? 1, 1)) };
+  }
+
+  /** Takes up to `count` shards that nobody holds. */
+  async take(count: number): Promise<Lease[]> {
+    return this.database.query<Lease>(TAKE, [this.replica, count, LEASE_MS]);
+  }
+
+  /** Gives shards back, so that another replica need not wait for the lease to run out. */
+  async release(shards: readonly number[]): Promise<void> {
+    await this.database.query(RELEASE, [this.replica, shards]);
+  }
+
+  /** This replica ends. */
+  async leave(): Promise<void> {
+    await this.database.query('DELETE FROM delivery.replica WHERE id = $1', [this.replica]);
+  }
+}
