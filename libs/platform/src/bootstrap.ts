@@ -11,6 +11,7 @@ import { HttpFront } from './http/http-front.js';
 import { NestLogger } from './logging/nest-logger.js';
 import type { ServiceContext } from './service-context.js';
 import { stopOnSignals } from './signals.js';
+import { SpanNames } from './telemetry/span-names.js';
 
 /** How a service is put on a port. */
 export interface BootstrapOptions {
@@ -71,7 +72,7 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
     const reflector = app.get(Reflector);
     app.useGlobalFilters(new ProblemFilter(logger));
     app.useGlobalGuards(new ApiKeyGuard(reflector, options.verifier, logger));
-    app.useGlobalInterceptors(new BodyReader(reflector, options.bodyLimitBytes));
+    app.useGlobalInterceptors(new SpanNames(), new BodyReader(reflector, options.bodyLimitBytes));
     await options.configure?.(app);
     await app.init();
     await app.startAllMicroservices();

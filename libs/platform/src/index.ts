@@ -1,3 +1,5 @@
+// First: instruments made before metrics have started stay silent.
+export { metricsText } from './telemetry/metrics.js';
 export { AnyContentType, BODY_LIMIT_BYTES } from './http/body-reader.js';
 export { ApiKeyGuard } from './access/api-key-guard.js';
 export { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
@@ -30,11 +32,12 @@ export { isJsonMediaType, type MediaType, parseJsonBody, parseMediaType } from '
 export { zodBody, zodParam, zodQuery } from './http/zod-body.js';
 export { createLogger, type Logger, type LoggerOptions } from './logging/logger.js';
 export { NestLogger } from './logging/nest-logger.js';
-export { redactedOrigin, redactUrls } from './logging/redact.js';
+export { redactedOrigin, redactPath, redactUrls } from './logging/redact.js';
 export { isMasterKey } from './secrets/master-key.js';
 export { Sealer } from './secrets/sealer.js';
 export { loadOrCreateSecretFile } from './secrets/secret-file.js';
 export { runService, type ServiceConfig, type ServiceDefinition, startFailure } from './run-service.js';
 export type { ServiceContext } from './service-context.js';
 export { type SignalOptions, stopOnSignals } from './signals.js';
+export { stopTelemetry } from './telemetry/stop.js';
 export { systemClock } from './system-clock.js';

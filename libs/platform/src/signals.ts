@@ -1,4 +1,5 @@
 import type { Logger } from './logging/logger.js';
+import { stopTelemetry } from './telemetry/stop.js';
 
 /** Longest a process takes to stop, in ms; under the 30 s after which orchestrators kill. */
 const STOP_DEADLINE_MS = 25_000;
@@ -20,6 +21,18 @@ export interface SignalOptions {
 export function stopOnSignals(options: SignalOptions): () => void {
   const exit = options.exit ?? ((code: number) => process.exit(code));
   let stopping = false;
+  const stopWell = async (): Promise<boolean> => {
+    try {
+      await options.stop();
+      options.logger.info('stopped');
+      return true;
+    } catch (error) {
+      options.logger.error({ err: error }, 'could not stop in good order');
+      return false;
+    } finally {
+      await stopTelemetry();
+    }
+  };
   const onSignal = (signal: NodeJS.Signals, number: number) => {
     if (stopping) {
       options.logger.warn({ signal }, 'second signal, stopping at once');
@@ -32,18 +45,10 @@ export function stopOnSignals(options: SignalOptions): () => void {
       options.logger.error({ afterMs: STOP_DEADLINE_MS }, 'stopping takes too long, ending at once');
       exit(1);
     }, STOP_DEADLINE_MS);
-    options.stop().then(
-      () => {
-        clearTimeout(deadline);
-        options.logger.info('stopped');
-        exit(0);
-      },
-      (error: unknown) => {
-        clearTimeout(deadline);
-        options.logger.error({ err: error }, 'could not stop in good order');
-        exit(1);
-      },
-    );
+    void stopWell().then((well) => {
+      clearTimeout(deadline);
+      exit(well ? 0 : 1);
+    });
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   return () => {

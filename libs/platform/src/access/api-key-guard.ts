@@ -4,6 +4,7 @@ import { TocsinError } from '@tocsin/domain';
 import type { Request } from 'express';
 import { pathOf } from '../errors/problem-filter.js';
 import type { Logger } from '../logging/logger.js';
+import { redactPath } from '../logging/redact.js';
 import { PUBLIC_METADATA, ROLES_METADATA } from './metadata.js';
 import { type KeyVerifier, type Principal, type Role, roleSatisfies } from './principal.js';
 
@@ -65,7 +66,11 @@ export class ApiKeyGuard implements CanActivate {
 }
 
 function httpCall(request: Request): Record<string, unknown> {
-  return { method: request.method, path: pathOf(request.originalUrl), remote: request.socket.remoteAddress };
+  return {
+    method: request.method,
+    path: redactPath(pathOf(request.originalUrl)),
+    remote: request.socket.remoteAddress,
+  };
 }
 
 /** What belongs to this call alone: the HTTP request, or the metadata of the gRPC call. */

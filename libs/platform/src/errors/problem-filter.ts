@@ -3,6 +3,7 @@ import { TocsinError } from '@tocsin/domain';
 import type { Request, Response } from 'express';
 import { type Observable, throwError } from 'rxjs';
 import type { Logger } from '../logging/logger.js';
+import { redactPath } from '../logging/redact.js';
 import { allowedMethods } from './allowed-methods.js';
 import { problemHeaders, toProblem, toTocsinError } from './problem.js';
 import { ERROR_STATUS, GRPC_STATUS } from './status.js';
@@ -49,7 +50,7 @@ export class ProblemFilter implements ExceptionFilter {
           : new TocsinError('TCN_METHOD_NOT_ALLOWED', `${path} takes ${methods.join(', ')}, not ${request.method}`);
       if (methods.length > 0 && !response.headersSent) response.setHeader('allow', methods.join(', '));
     }
-    this.#log(error, thrown, { method: request.method, path });
+    this.#log(error, thrown, { method: request.method, path: redactPath(path) });
     if (response.headersSent) {
       // Half an answer is out: the one honest sign left is to break the connection.
       response.destroy();

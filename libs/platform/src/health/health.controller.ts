@@ -1,9 +1,10 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { Public } from '../access/decorators.js';
+import { METRICS_CONTENT_TYPE, metricsText } from '../telemetry/metrics.js';
 import { type Readiness, ReadinessRegistry } from './readiness-registry.js';
 
-/** Is the process alive, can it do its work. */
+/** Is the process alive, can it do its work, and how does it go. */
 @Public()
 @Controller()
 export class HealthController {
@@ -24,5 +25,12 @@ export class HealthController {
     const readiness = await this.#readiness.check();
     response.status(readiness.status === 'ok' ? 200 : 503);
     return readiness;
+  }
+
+  @Get('metrics')
+  @Header('content-type', METRICS_CONTENT_TYPE)
+  @Header('cache-control', 'no-store')
+  metrics(): Promise<string> {
+    return metricsText();
   }
 }

@@ -5,6 +5,7 @@ import { TocsinError } from '@tocsin/domain';
 import type { Application, Request, RequestHandler, Response } from 'express';
 import { pathOf } from '../errors/problem-filter.js';
 import { problemHeaders, toProblem } from '../errors/problem.js';
+import { HttpMetrics } from '../telemetry/http-metrics.js';
 
 /** A request must be whole within this time, in ms: slow senders hold no connection. Answers, such as streams, may take as long as they like. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -22,6 +23,7 @@ export class HttpFront {
   readonly adapter: ExpressAdapter;
   readonly #server: Server;
   readonly #active = new Set<Response>();
+  readonly #metrics = new HttpMetrics();
   #open = false;
   #closing = false;
 
@@ -78,7 +80,8 @@ export class HttpFront {
     clearTimeout(timer);
   }
 
-  readonly #track: RequestHandler = (_request, response, next) => {
+  readonly #track: RequestHandler = (request, response, next) => {
+    this.#metrics.watch(request, response);
     this.#active.add(response);
     response.once('close', () => {
       this.#active.delete(response);

@@ -26,6 +26,14 @@ export function redactLine(line: string): string {
   return redactUrls(line.replace(SECRET_FIELD, `"$1":"${REDACTED}"`));
 }
 
+/** Paths of our own API that hold a secret themselves: the token of a heartbeat. */
+const SECRET_PATH = /(\/v1\/heartbeats\/)[^/?#]+/;
+
+/** Takes the secret out of a path of our own API. */
+export function redactPath(path: string): string {
+  return path.replace(SECRET_PATH, '$1***');
+}
+
 /**
  * What may be shown of a URL that somebody was given in confidence: scheme, host and port. Chat services put the secret into the path.
  */
