@@ -1,0 +1,10 @@
+export { Broker, type BrokerOptions, type RequestOptions, type Serving } from './broker.js';
+export { eventSubject } from './event-subject.js';
+export type { EventsStreamOptions } from './events-stream.js';
+export { followLog, type FollowOptions } from './follow-log.js';
+export type { KeyValue, KeyValueEntry, KeyValueOptions } from './key-value.js';
+export type { Watch, WatchOptions } from './key-value-watch.js';
+export { logReader, type LogPage } from './log-reader.js';
+export { NatsTransport, TocsinErrorFilter, type NatsTransportOptions } from './nats-transport.js';
+export { RelayPublisher, type RelayOptions, type RelayStatus } from './relay-publisher.js';
+export type { RequestContext, ServeOptions } from './responder.js';

@@ -1,0 +1,107 @@
+import { TocsinError } from '@tocsin/domain';
+import { parseOrThrow } from '@tocsin/contracts';
+import { context, type Context } from '@opentelemetry/api';
+import type { Msg, Subscription } from '@nats-io/transport-node';
+import type { z } from 'zod';
+import { parseJson, sealError, sealValue } from './envelope.js';
+import type { Link } from './link.js';
+import { contextOf } from './trace-headers.js';
+
+/** What a handler is told about a request besides its payload. */
+export interface RequestContext {
+  /** The subject it came on, which may have matched a wildcard. */
+  subject: string;
+  /** Trace context of the caller; active while the handler runs. */
+  trace: Context;
+}
+
+export interface ServeOptions<S extends z.ZodType, R> {
+  /** Queue group: of all that serve the subject in one group, one gets a request. Without it everybody gets every request. */
+  queue?: string;
+  /** What a request must be; anything else is answered with `TCN_INVALID`. */
+  schema: S;
+  /** Its result is the answer; what it throws becomes the error of the caller (`TCN_INTERNAL` unless a TocsinError). */
+  handle: (payload: z.output<S>, context: RequestContext) => Promise<R>;
+  /** Requests handled at once. Default 64. */
+  concurrency?: number;
+  /** Requests that may wait for their turn; more are answered with `TCN_OVERLOADED`. Default 1024. */
+  maxWaiting?: number;
+  /** Told of errors that are not TocsinErrors, which the caller sees without their text. */
+  onError?: (error: unknown, subject: string) => void;
+}
+
+/** Answers requests on one subject. */
+export class Responder<S extends z.ZodType, R> {
+  readonly #link: Link;
+  readonly #options: ServeOptions<S, R>;
+  readonly #subscription: Subscription;
+  readonly #waiting: Msg[] = [];
+  readonly #running = new Set<Promise<void>>();
+  readonly #concurrency: number;
+  readonly #maxWaiting: number;
+
+  constructor(link: Link, subject: string, options: ServeOptions<S, R>) {
+    this.#link = link;
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? 64;
+    this.#maxWaiting = options.maxWaiting ?? 1024;
+    this.#subscription = link.nats.subscribe(subject, {
+      ...(options.queue === undefined ? {} : { queue: options.queue }),
+      callback: (error, message) => {
+        if (error === null) this.#accept(message);
+        else options.onError?.(error, subject);
+      },
+    });
+  }
+
+  /** Takes no more requests, answers those that are here. */
+  async close(): Promise<void> {
+    if (!this.#subscription.isClosed() && this.#link.connected) await this.#subscription.drain();
+    else this.#subscription.unsubscribe();
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #accept(message: Msg): void {
+    if (this.#running.size < this.#concurrency) {
+      this.#run(message);
+    } else if (this.#waiting.length < this.#maxWaiting) {
+      this.#waiting.push(message);
+    } else {
+      const overloaded = new TocsinError('TCN_OVERLOADED', `too many requests wait on ${message.subject}`);
+      this.#respond(message, sealError(overloaded));
+    }
+  }
+
+  #run(message: Msg): void {
+    const running = this.#answer(message).finally(() => {
+      this.#running.delete(running);
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#run(next);
+    });
+    this.#running.add(running);
+  }
+
+  async #answer(message: Msg): Promise<void> {
+    const trace = contextOf(message.headers);
+    try {
+      const payload = parseOrThrow(this.#options.schema, parseJson(message.data), `request on ${message.subject}`);
+      const value = await context.with(trace, () => this.#options.handle(payload, { subject: message.subject, trace }));
+      this.#respond(message, sealValue(value));
+    } catch (error) {
+      if (!(error instanceof TocsinError)) this.#options.onError?.(error, message.subject);
+      this.#respond(message, sealError(error));
+    }
+  }
+
+  #respond(message: Msg, reply: string): void {
+    // Whoever asked is gone with a broken connection: its request has failed there already.
+    if (!this.#link.connected) return;
+    const bytes = Buffer.from(reply, 'utf8');
+    if (bytes.byteLength <= this.#link.maxPayloadBytes) {
+      message.respond(bytes);
+      return;
+    }
+    const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
+    message.respond(sealError(new TocsinError('TCN_TOO_LARGE', `the answer is too large for one message: ${limit}`)));
+  }
+}
