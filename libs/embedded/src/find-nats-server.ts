@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { takeLock, type FileLock } from './data-dir-lock.js';
+import { takeLock, type FileLock } from './file-lock.js';
 import { natsFromDebian } from './nats-from-debian.js';
 import { natsFromRelease } from './nats-from-release.js';
 import { compareVersions, isNewEnough, natsVersion, OLDEST_NATS } from './server-version.js';
@@ -15,10 +15,17 @@ export interface FindNatsServerOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Told, one line each, what takes time. */
   log?: (line: string) => void;
+  /** Where to fetch one from, in this order, by the name an error gives them. */
+  sources?: readonly (readonly [name: string, source: NatsSource])[];
 }
 
 /** A way to get a nats-server: puts the program into `folder` and returns its path, or throws with the reason why not. */
 export type NatsSource = (folder: string) => Promise<string>;
+
+const SOURCES: readonly (readonly [string, NatsSource])[] = [
+  ['the NATS project’s release archive', (folder) => natsFromRelease(folder)],
+  ['the system’s packages', natsFromDebian],
+];
 
 // A download on a slow line, by another process that holds the lock.
 const FETCH_PATIENCE_MS = 300_000;
@@ -34,7 +41,7 @@ export async function findNatsServer(options: FindNatsServerOptions = {}): Promi
   const named = env['TOCSIN_NATS_SERVER'];
   if (named !== undefined && named !== '') return checkNamed(resolve(named));
   const cache = cacheFolder(env);
-  return (await onPath(env)) ?? (await inCache(cache)) ?? fetchOnce(cache, options.log ?? (() => {}));
+  return (await onPath(env)) ?? (await inCache(cache)) ?? fetchOnce(cache, options);
 }
 
 async function checkNamed(path: string): Promise<string> {
@@ -83,7 +90,7 @@ async function inCache(cache: string): Promise<string | undefined> {
 }
 
 /** Fetches under a lock, so that of several processes one does the work and the others find it done. */
-async function fetchOnce(cache: string, log: (line: string) => void): Promise<string> {
+async function fetchOnce(cache: string, options: FindNatsServerOptions): Promise<string> {
   await mkdir(cache, { recursive: true });
   const lock = await waitForLock(join(cache, 'lock'));
   const folder = join(cache, `.fetch-${randomUUID()}`);
@@ -91,12 +98,8 @@ async function fetchOnce(cache: string, log: (line: string) => void): Promise<st
     const done = await inCache(cache);
     if (done !== undefined) return done;
     const refusals: string[] = [];
-    const sources: [string, NatsSource][] = [
-      ['the NATS project’s release archive', natsFromRelease],
-      ['the system’s packages', natsFromDebian],
-    ];
-    for (const [name, source] of sources) {
-      log(`nats-server: trying ${name}`);
+    for (const [name, source] of options.sources ?? SOURCES) {
+      options.log?.(`nats-server: trying ${name}`);
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder);
       try {

@@ -1,4 +1,4 @@
-export type { ServerExit } from './server-process.js';
+export type { ServerExit } from './running-server.js';
 export { findNatsServer, type FindNatsServerOptions } from './find-nats-server.js';
 export { freePort } from './free-port.js';
 export { startNats, type NatsServer, type StartNatsOptions } from './nats.js';

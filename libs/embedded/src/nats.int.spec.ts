@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,13 +27,16 @@ async function start(options: Partial<StartNatsOptions> = {}): Promise<NatsServe
 }
 
 /** One request and its reply in the client protocol, so that this library needs no driver. */
-function request(port: number, subject: string, payload: string): Promise<string> {
+function request(server: NatsServer, subject: string, payload: string, password?: string): Promise<string> {
+  const { username: user, password: pass } = new URL(server.url);
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(server.port, '127.0.0.1');
     let text = '';
     socket.on('error', reject);
     socket.on('data', (chunk) => {
       text += chunk.toString();
+      const refusal = /-ERR '(.*)'/.exec(text);
+      if (refusal !== null) return reject(new Error(refusal[1]));
       const reply = /MSG inbox 1 (\d+)\r\n/.exec(text);
       if (reply === null) return;
       const body = text.slice(reply.index + reply[0].length);
@@ -41,16 +44,19 @@ function request(port: number, subject: string, payload: string): Promise<string
       socket.destroy();
       resolve(body.slice(0, Number(reply[1])));
     });
-    socket.write(
-      `CONNECT {"verbose":false}\r\nSUB inbox 1\r\nPUB ${subject} inbox ${payload.length}\r\n${payload}\r\n`,
-    );
+    const login = JSON.stringify({ verbose: false, user, pass: password ?? pass });
+    socket.write(`CONNECT ${login}\r\nSUB inbox 1\r\nPUB ${subject} inbox ${payload.length}\r\n${payload}\r\n`);
   });
 }
 
-const makeStream = (port: number) =>
-  request(port, '$JS.API.STREAM.CREATE.KEPT', JSON.stringify({ name: 'KEPT', subjects: ['kept.>'], storage: 'file' }));
-const lastSequence = async (port: number) =>
-  (JSON.parse(await request(port, '$JS.API.STREAM.INFO.KEPT', '')) as { state: { last_seq: number } }).state.last_seq;
+const makeStream = (server: NatsServer) =>
+  request(
+    server,
+    '$JS.API.STREAM.CREATE.KEPT',
+    JSON.stringify({ name: 'KEPT', subjects: ['kept.>'], storage: 'file' }),
+  );
+const lastSequence = async (server: NatsServer) =>
+  (JSON.parse(await request(server, '$JS.API.STREAM.INFO.KEPT', '')) as { state: { last_seq: number } }).state.last_seq;
 const serverInfo = async (server: NatsServer) =>
   (await (await fetch(`${server.monitorUrl}/varz`)).json()) as {
     version: string;
@@ -71,17 +77,17 @@ describe('startNats', () => {
 
   it('keeps a stream over a stop and a start, and over kill -9', async () => {
     const first = await start();
-    await makeStream(first.port);
-    await request(first.port, 'kept.one', 'x');
+    await makeStream(first);
+    await request(first, 'kept.one', 'x');
     await first.stop();
     expect(await first.exited).toMatchObject({ expected: true });
     const second = await start();
-    expect(await lastSequence(second.port)).toBe(1);
-    await request(second.port, 'kept.two', 'x');
+    expect(await lastSequence(second)).toBe(1);
+    await request(second, 'kept.two', 'x');
     second.kill9();
     const third = await start({ port: second.port });
     expect(third.port).toBe(second.port);
-    expect(await lastSequence(third.port)).toBe(2);
+    expect(await lastSequence(third)).toBe(2);
   });
 
   it('takes further configuration over its own', async () => {
@@ -91,6 +97,23 @@ describe('startNats', () => {
       max_memory: 1024 * 1024,
       store_dir: expect.stringContaining(dataDir),
     });
+  });
+
+  it('asks for the password it keeps for us alone', async () => {
+    const server = await start();
+    expect((await stat(join(dataDir, 'password'))).mode & 0o777).toBe(0o600);
+    expect(new URL(server.url).password).toBe((await readFile(join(dataDir, 'password'), 'utf8')).trim());
+    await expect(request(server, '$JS.API.INFO', '', 'guess')).rejects.toThrow('Authorization Violation');
+    expect(JSON.parse(await request(server, '$JS.API.INFO', ''))).toHaveProperty('limits');
+  });
+
+  it('leaves access to the accounts it is given', async () => {
+    const server = await start({
+      config: { accounts: { A: { jetstream: true, users: [{ user: 'a', password: 'b' }] } } },
+    });
+    expect(server.url).toBe(`nats://127.0.0.1:${server.port}`);
+    const named = { ...server, url: `nats://a:b@127.0.0.1:${server.port}` };
+    expect(JSON.parse(await request(named, '$JS.API.INFO', ''))).toHaveProperty('limits');
   });
 
   it('tells of an end nobody asked for', async () => {
@@ -107,7 +130,7 @@ describe('startNats', () => {
   it('shows the last lines of its log when it does not start, and leaves the directory free', async () => {
     await expect(start({ config: { max_payload: 'nonsense' } })).rejects.toMatchObject({
       code: 'TCN_NATS_UNREACHABLE',
-      message: expect.stringContaining('max_payload'),
+      message: expect.stringMatching(/server\.log:\n.*nats\.json:\d+/),
     });
     await start();
   });

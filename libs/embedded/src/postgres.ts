@@ -5,7 +5,8 @@ import { openCluster, POSTGRES_NAME } from './postgres-cluster.js';
 import { postgresBinaries } from './postgres-binaries.js';
 import { clearStalePidFile, isReady } from './postmaster-pid.js';
 import { commandAs, unprivilegedUser } from './run-as.js';
-import { ServerHome, type ServerExit, type ServerKind } from './server-process.js';
+import type { ServerExit, ServerKind } from './running-server.js';
+import { ServerHome } from './server-home.js';
 
 /** How to run the embedded Postgres. */
 export interface StartPostgresOptions {

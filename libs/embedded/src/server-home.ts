@@ -1,51 +1,15 @@
-import { TocsinError, type ErrorCode } from '@tocsin/domain';
+import { TocsinError } from '@tocsin/domain';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { takeLock, type FileLock } from './data-dir-lock.js';
+import { takeLock, type FileLock } from './file-lock.js';
 import { startGuardian } from './guardian.js';
 import { rotateLog, tailOf } from './log-file.js';
 import { identify, isRunning, signal, waitUntilGone, type ProcessIdentity } from './process-identity.js';
-
-/** How a server ended. */
-export interface ServerExit {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  /** True after `stop()` or `kill9()`; false when it fell by itself. */
-  expected: boolean;
-}
-
-/** What one kind of server needs. */
-export interface ServerKind {
-  /** For messages: `Postgres`, `nats-server`. */
-  name: string;
-  /** Code of the error when it does not start. */
-  failure: ErrorCode;
-  /** Signals of a stop, the gentlest first; SIGKILL follows the last. */
-  stopSignals: readonly NodeJS.Signals[];
-  /** Milliseconds each signal gets before the next. */
-  patienceMs: number;
-}
-
-/** One run of a server program. */
-export interface Launch {
-  command: string;
-  args: readonly string[];
-  env: NodeJS.ProcessEnv;
-  cwd?: string;
-  uid?: number;
-  gid?: number;
-  /** True once it takes connections. Asked again and again, every few milliseconds. */
-  isReady: (pid: number) => Promise<boolean>;
-  /** Milliseconds until a server that is alive but not ready is given up. */
-  readyTimeoutMs: number;
-}
+import { RunningServer, type Launch, type ServerKind } from './running-server.js';
 
 // A data folder whose server is being stopped or was killed by this process may be taken again by the same process at once.
 const ending = new Map<string, Promise<unknown>>();
-
-const POLL_MS = 10;
 
 /** A data folder this process alone may use, with at most one server running in it. */
 export class ServerHome {
@@ -78,7 +42,7 @@ export class ServerHome {
     try {
       await home.stopOrphan();
     } catch (error) {
-      await home.leave();
+      await lock.release();
       throw error;
     }
     return home;
@@ -105,7 +69,7 @@ export class ServerHome {
   async launch(launch: Launch): Promise<RunningServer> {
     const log = await rotateLog(this.logPath);
     const guardian = startGuardian(this.kind.stopSignals[0] ?? 'SIGTERM', this.kind.patienceMs);
-    let child: ChildProcess;
+    let child: ChildProcess | undefined;
     let up = false;
     try {
       child = spawn(launch.command, launch.args, {
@@ -117,7 +81,7 @@ export class ServerHome {
         ...(launch.uid === undefined ? {} : { uid: launch.uid, gid: launch.gid }),
       });
     } finally {
-      await log.close();
+      if (child === undefined) guardian.release();
     }
     const server = new RunningServer(child, this.kind, async () => {
       guardian.release();
@@ -125,13 +89,8 @@ export class ServerHome {
       if (up) await this.leave();
       else await rm(this.recordPath, { force: true });
     });
-    ending.delete(this.dir);
-    server.onEnding = (ended) => {
-      const cleared = ended.finally(() => {
-        if (ending.get(this.dir) === cleared) ending.delete(this.dir);
-      });
-      ending.set(this.dir, cleared);
-    };
+    await log.close();
+    this.keepEnding(server);
     try {
       if (child.pid !== undefined) {
         guardian.watch(child.pid);
@@ -154,6 +113,16 @@ export class ServerHome {
     return server;
   }
 
+  private keepEnding(server: RunningServer): void {
+    ending.delete(this.dir);
+    server.onEnding = (ended) => {
+      const cleared = ended.finally(() => {
+        if (ending.get(this.dir) === cleared) ending.delete(this.dir);
+      });
+      ending.set(this.dir, cleared);
+    };
+  }
+
   private async stopOrphan(): Promise<void> {
     const text = await readFile(this.recordPath, 'utf8').catch(() => undefined);
     if (text === undefined) return;
@@ -172,87 +141,5 @@ export class ServerHome {
       'TCN_DATA_DIR',
       `${this.dir}: process ${orphan.pid}, a ${this.kind.name} left by an earlier run, cannot be stopped`,
     );
-  }
-}
-
-/** A server that is up, a child of this process. */
-export class RunningServer {
-  /** Settles when the server has ended and its folder is free again. */
-  readonly exited: Promise<ServerExit>;
-  /** Told once an end has been asked for. */
-  onEnding: (ended: Promise<unknown>) => void = () => {};
-  private spawnError: Error | undefined;
-  private gone = false;
-  private expected = false;
-  private stopping: Promise<void> | undefined;
-
-  constructor(
-    private readonly child: ChildProcess,
-    private readonly kind: ServerKind,
-    cleanUp: () => Promise<void>,
-  ) {
-    this.exited = new Promise((resolve, reject) => {
-      const settle = (code: number | null, name: NodeJS.Signals | null) => {
-        if (this.gone) return;
-        this.gone = true;
-        cleanUp().then(() => resolve({ code, signal: name, expected: this.expected }), reject);
-      };
-      child.once('exit', settle);
-      child.once('error', (error) => {
-        this.spawnError = error;
-        if (child.pid === undefined) settle(null, null);
-      });
-    });
-    // Whoever waits gets the failure to clean up; a server nobody waits for must not end the program by it.
-    this.exited.catch(() => {});
-  }
-
-  get pid(): number {
-    return this.child.pid ?? 0;
-  }
-
-  /** Waits until the launch says it is ready; rejects when the server has ended or the time is over. */
-  async untilReady(launch: Launch): Promise<void> {
-    const end = performance.now() + launch.readyTimeoutMs;
-    while (!this.gone) {
-      if ((await launch.isReady(this.pid)) && !this.gone) return;
-      if (performance.now() > end) throw new Error(`it was not ready after ${launch.readyTimeoutMs} ms`);
-      await delay(POLL_MS);
-    }
-    if (this.spawnError !== undefined) throw this.spawnError;
-    throw new Error(`it ended with ${this.child.signalCode ?? `exit code ${this.child.exitCode}`}`);
-  }
-
-  /** Stops it gently, then less so; settles when it has ended. May be called again. */
-  stop(): Promise<void> {
-    this.stopping ??= this.stopOnce();
-    return this.stopping;
-  }
-
-  /** Kills it as a crash would; `exited` settles soon after. */
-  kill9(): void {
-    this.expect();
-    if (!this.gone) signal(this.pid, 'SIGKILL');
-  }
-
-  private async stopOnce(): Promise<void> {
-    this.expect();
-    for (const name of [...this.kind.stopSignals, 'SIGKILL' as const]) {
-      if (this.gone) break;
-      signal(this.pid, name);
-      const patience = new AbortController();
-      await Promise.race([
-        this.exited,
-        delay(this.kind.patienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
-      ]);
-      patience.abort();
-    }
-    await this.exited;
-  }
-
-  private expect(): void {
-    this.expected = true;
-    if (!this.gone) this.child.ref();
-    this.onEnding(this.exited);
   }
 }
