@@ -15,6 +15,8 @@ export class Connection {
   readonly address: string;
   readonly #socket: Socket;
   readonly #openedAtMs: number;
+  /** Told when the connection is lost; set by whoever keeps it while it is idle. */
+  onLost: (() => void) | undefined;
 
   constructor(origin: string, dialled: Dialled, nowMs: number) {
     this.address = dialled.address;
@@ -40,6 +42,7 @@ export class Connection {
         });
       },
     });
+    this.client.on('disconnect', () => this.onLost?.());
   }
 
   /** May another request go over it? */
@@ -73,12 +76,10 @@ export class IdleConnections {
 
   /** A usable connection of this key, the one used last; it is the caller's from now on. */
   take(key: string, nowMs: number): Connection | undefined {
-    const list = this.#byKey.get(key);
-    for (let connection = list?.pop(); connection !== undefined; connection = list?.pop()) {
-      this.#count--;
-      if (list?.length === 0) this.#byKey.delete(key);
-      if (connection.usable(nowMs)) return connection;
-      connection.destroy();
+    for (let last = this.#byKey.get(key)?.at(-1); last !== undefined; last = this.#byKey.get(key)?.at(-1)) {
+      this.#forget(key, last);
+      if (last.usable(nowMs)) return last;
+      last.destroy();
     }
     return undefined;
   }
@@ -86,33 +87,39 @@ export class IdleConnections {
   /** Keeps a connection for the next request. */
   put(key: string, connection: Connection): void {
     const list = this.#byKey.get(key) ?? [];
+    list.push(connection);
     // Re-inserting moves the key to the end: the map's order is the order of last use.
     this.#byKey.delete(key);
-    this.#byKey.set(key, [...list, connection]);
+    this.#byKey.set(key, list);
     this.#count++;
-    connection.client.once('disconnect', () => this.#drop(key, connection));
-    while (this.#count > this.limit) {
-      const [oldest] = this.#byKey;
-      const victim = oldest?.[1][0];
-      if (oldest === undefined || victim === undefined) break;
-      this.#drop(oldest[0], victim);
-    }
+    connection.onLost = () => {
+      this.#forget(key, connection);
+      connection.destroy();
+    };
+    if (this.#count > this.limit) this.#closeOldest();
   }
 
   /** Closes them all. */
   destroy(): void {
-    for (const [key, list] of [...this.#byKey]) for (const connection of [...list]) this.#drop(key, connection);
+    while (this.#count > 0) this.#closeOldest();
   }
 
-  #drop(key: string, connection: Connection): void {
+  #closeOldest(): void {
+    for (const [key, [connection]] of this.#byKey) {
+      if (connection === undefined) continue;
+      this.#forget(key, connection);
+      connection.destroy();
+      return;
+    }
+  }
+
+  #forget(key: string, connection: Connection): void {
+    connection.onLost = undefined;
     const list = this.#byKey.get(key);
     const index = list?.indexOf(connection) ?? -1;
-    if (list !== undefined && index >= 0) {
-      list.splice(index, 1);
-      this.#count--;
-      if (list.length === 0) this.#byKey.delete(key);
-    }
-    // Also one that is in use by now: its request has failed with the connection.
-    connection.destroy();
+    if (list === undefined || index < 0) return;
+    list.splice(index, 1);
+    this.#count--;
+    if (list.length === 0) this.#byKey.delete(key);
   }
 }
