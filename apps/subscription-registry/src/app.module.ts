@@ -1,0 +1,172 @@
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { JETSTREAM } from '@tocsin/contracts';
+import { newId } from '@tocsin/domain';
+import { type Broker, followLog } from '@tocsin/jetstream';
+import { Sealer, type ServiceContext } from '@tocsin/platform';
+import { Database } from '@tocsin/postgres';
+import { EgressPolicy, newSigningSecret } from '@tocsin/webhook';
+import { ApplyDeclarations } from './apply/apply-declarations.js';
+import type { SubscriptionRegistryConfig } from './config.js';
+import { ApplyController } from './http/apply.controller.js';
+import { SubscriptionController } from './http/subscription.controller.js';
+import { TargetController } from './http/target.controller.js';
+import { RegistryLog } from './log/registry-log.js';
+import { ProjectionStore } from './projection/projection-store.js';
+import { Projector } from './projection/projector.js';
+import { REGISTRY_MIGRATIONS, REGISTRY_ROLE, REGISTRY_SCHEMA } from './projection/schema.js';
+import { RegistryService } from './registry-service.js';
+import { DeclareSubscription } from './subscriptions/declare-subscription.js';
+import { ReadSubscriptions } from './subscriptions/read-subscriptions.js';
+import { RemoveSubscription } from './subscriptions/remove-subscription.js';
+import { SealSweeper } from './subscriptions/seal-sweeper.js';
+import { SealedResponder } from './subscriptions/sealed-responder.js';
+import { SealedStore } from './subscriptions/sealed-store.js';
+import { SubscriptionStore } from './subscriptions/subscription-store.js';
+import { DeclareTarget } from './targets/declare-target.js';
+import { FeedSource } from './targets/feed-source.js';
+import { ObserverFeed } from './targets/observer-feed.js';
+import { ReadTargets } from './targets/read-targets.js';
+import { RemoveTarget } from './targets/remove-target.js';
+import { TargetStore } from './targets/target-store.js';
+
+export { subscriptionRegistryConfig, type SubscriptionRegistryConfig } from './config.js';
+
+/** What the module is given by its process. */
+export interface SubscriptionRegistryModuleOptions {
+  config: SubscriptionRegistryConfig;
+  context: ServiceContext;
+  broker: Broker;
+}
+
+/** The registry: who watches what, and who is told. */
+@Module({})
+export class SubscriptionRegistryModule implements OnApplicationShutdown {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(RegistryService) private readonly service: RegistryService,
+  ) {}
+
+  static register({ config, context, broker }: SubscriptionRegistryModuleOptions): DynamicModule {
+    const { clock, readiness } = context;
+    const logger = context.logger.child({ module: 'registry' });
+    const egress = EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW);
+    const sealer = Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY);
+    const secrets = { signingSecret: newSigningSecret, sealedRef: () => newId('rev', clock.now()) };
+    return {
+      module: SubscriptionRegistryModule,
+      controllers: [TargetController, SubscriptionController, ApplyController],
+      providers: [
+        {
+          provide: Database,
+          useFactory: () =>
+            Database.open({
+              url: config.TOCSIN_POSTGRES_URL,
+              applicationName: 'tocsin-subscription-registry',
+              role: REGISTRY_ROLE,
+              schema: REGISTRY_SCHEMA,
+              migrations: REGISTRY_MIGRATIONS,
+              onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
+            }),
+        },
+        {
+          provide: Projector,
+          inject: [Database],
+          useFactory: (database: Database) => {
+            const projector = new Projector({
+              target: new ProjectionStore(database),
+              follow: (options) => followLog(broker, { ...options, random: context.random }),
+              clock,
+              onStuck: (error, after) => logger.warn({ err: error, after }, 'projecting was interrupted'),
+            });
+            readiness.register('registry', () => projector.readiness());
+            return projector;
+          },
+        },
+        {
+          provide: RegistryLog,
+          inject: [Projector],
+          useFactory: (projector: Projector) => new RegistryLog(broker, projector, clock),
+        },
+        { provide: TargetStore, inject: [Database], useFactory: (database: Database) => new TargetStore(database) },
+        {
+          provide: SubscriptionStore,
+          inject: [Database],
+          useFactory: (database: Database) => new SubscriptionStore(database),
+        },
+        {
+          provide: SealedStore,
+          inject: [Database],
+          useFactory: (database: Database) => new SealedStore(database, sealer),
+        },
+        {
+          provide: RegistryService,
+          inject: [Database, Projector, RegistryLog, SealedStore],
+          useFactory: (database: Database, projector: Projector, log: RegistryLog, seals: SealedStore) => {
+            const feed = new ObserverFeed({
+              openBucket: () =>
+                broker.kv(JETSTREAM.targetsBucket, { description: 'What observers watch; written by the registry' }),
+              source: new FeedSource(database, () => projector.reached),
+              isCaughtUp: () => projector.isCaughtUp,
+              onError: (error) => logger.warn({ err: error }, 'bringing targets to the observers was interrupted'),
+            });
+            readiness.register('observer feed', () => feed.readiness());
+            const responder = new SealedResponder({
+              broker,
+              log,
+              seals,
+              onError: (error) => logger.error({ err: error }, 'a sealed destination could not be handed out'),
+            });
+            const sweeper = new SealSweeper(seals, log, (error) =>
+              logger.warn({ err: error }, 'unused seals were not swept'),
+            );
+            return new RegistryService({ projector, feed, responder, sweeper });
+          },
+        },
+        {
+          provide: DeclareTarget,
+          inject: [RegistryLog, TargetStore],
+          useFactory: (log: RegistryLog, targets: TargetStore) => new DeclareTarget(log, targets),
+        },
+        {
+          provide: RemoveTarget,
+          inject: [RegistryLog, TargetStore],
+          useFactory: (log: RegistryLog, targets: TargetStore) => new RemoveTarget(log, targets),
+        },
+        {
+          provide: ReadTargets,
+          inject: [TargetStore],
+          useFactory: (targets: TargetStore) => new ReadTargets(targets),
+        },
+        {
+          provide: DeclareSubscription,
+          inject: [RegistryLog, SubscriptionStore, SealedStore],
+          useFactory: (log: RegistryLog, subscriptions: SubscriptionStore, seals: SealedStore) =>
+            new DeclareSubscription(log, subscriptions, seals, egress, secrets),
+        },
+        {
+          provide: RemoveSubscription,
+          inject: [RegistryLog, SubscriptionStore],
+          useFactory: (log: RegistryLog, subscriptions: SubscriptionStore) =>
+            new RemoveSubscription(log, subscriptions),
+        },
+        {
+          provide: ReadSubscriptions,
+          inject: [SubscriptionStore],
+          useFactory: (subscriptions: SubscriptionStore) => new ReadSubscriptions(subscriptions),
+        },
+        {
+          provide: ApplyDeclarations,
+          inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore],
+          useFactory: (log: RegistryLog, targets: TargetStore, subscriptions: SubscriptionStore, seals: SealedStore) =>
+            new ApplyDeclarations({ log, targets, subscriptions, seals, egress, secrets }),
+        },
+      ],
+    };
+  }
+
+  /** The database goes last: what is under way still writes to it. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.service.onApplicationShutdown();
+    await this.database.close();
+  }
+}

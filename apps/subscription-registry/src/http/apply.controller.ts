@@ -1,0 +1,18 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import type { ApplyReply } from '@tocsin/contracts';
+import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
+import { ApplyDeclarations } from '../apply/apply-declarations.js';
+
+/** Many declarations in one request. */
+@Controller('v1/apply')
+export class ApplyController {
+  constructor(private readonly declarations: ApplyDeclarations) {}
+
+  /** Creates and updates what differs; with `dryRun` says what would. */
+  @RequireRole('editor')
+  @Post()
+  @HttpCode(200)
+  apply(@Body() body: unknown, @CurrentPrincipal() principal: Principal): Promise<ApplyReply> {
+    return this.declarations.run({ body, actor: principal.name });
+  }
+}

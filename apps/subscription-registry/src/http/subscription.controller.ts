@@ -1,0 +1,86 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Res } from '@nestjs/common';
+import type { SubscriptionView } from '@tocsin/contracts';
+import type { JsonValue } from '@tocsin/domain';
+import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
+import type { ServerResponse } from 'node:http';
+import { type Page, parseListQuery } from '../request/page.js';
+import { DeclareSubscription } from '../subscriptions/declare-subscription.js';
+import { ReadSubscriptions } from '../subscriptions/read-subscriptions.js';
+import { RemoveSubscription } from '../subscriptions/remove-subscription.js';
+import { etagOf, preconditionOf } from './conditions.js';
+
+/** Subscriptions over HTTP: reads the request, calls the use case, writes the answer. */
+@Controller('v1/subscriptions')
+export class SubscriptionController {
+  constructor(
+    private readonly declare: DeclareSubscription,
+    private readonly remove: RemoveSubscription,
+    private readonly read: ReadSubscriptions,
+  ) {}
+
+  /** A page of subscriptions in order of their names; `labels=site=fra,role=edge` selects. */
+  @RequireRole('viewer')
+  @Get()
+  list(@Query() query: unknown): Promise<Page<SubscriptionView>> {
+    return this.read.page(parseListQuery(query));
+  }
+
+  /** One subscription, redacted. */
+  @RequireRole('viewer')
+  @Get(':name')
+  async get(
+    @Param('name') name: string,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<SubscriptionView> {
+    const subscription = await this.read.one(name);
+    response.setHeader('etag', etagOf(subscription.revision));
+    return subscription;
+  }
+
+  /** Creates (201), and then shows the signing secret, this once; or replaces (200), and the secret stays. */
+  @RequireRole('editor')
+  @Put(':name')
+  async put(
+    @Param('name') name: string,
+    @Body() body: unknown,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<SubscriptionView> {
+    const precondition = preconditionOf({ ifMatch, ifNoneMatch });
+    const { outcome, subscription } = await this.declare.run({ name, body, actor: principal.name, precondition });
+    response.statusCode = outcome === 'created' ? 201 : 200;
+    if (outcome === 'created') response.setHeader('location', `/v1/subscriptions/${name}`);
+    response.setHeader('etag', etagOf(subscription.revision));
+    return subscription;
+  }
+
+  /** Changes some fields, by JSON Merge Patch. */
+  @RequireRole('editor')
+  @Patch(':name')
+  async patch(
+    @Param('name') name: string,
+    @Body() patch: JsonValue,
+    @Headers('if-match') ifMatch: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<SubscriptionView> {
+    const precondition = preconditionOf({ ifMatch });
+    const { subscription } = await this.declare.patch({ name, patch, actor: principal.name, precondition });
+    response.setHeader('etag', etagOf(subscription.revision));
+    return subscription;
+  }
+
+  /** Stops telling, and erases the secrets. */
+  @RequireRole('editor')
+  @Delete(':name')
+  @HttpCode(204)
+  async delete(
+    @Param('name') name: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    await this.remove.run({ name, actor: principal.name, precondition: preconditionOf({ ifMatch }) });
+  }
+}

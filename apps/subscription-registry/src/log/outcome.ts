@@ -1,0 +1,2 @@
+/** What a declaration did to what was there. */
+export type Outcome = 'created' | 'updated' | 'unchanged';

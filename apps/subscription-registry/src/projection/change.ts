@@ -1,0 +1,117 @@
+import {
+  type AnnouncedState,
+  announcedStateSchema,
+  healthEventDataSchema,
+  nameSchema,
+  REGISTRY_EVENTS,
+  subscriptionDeclaredSchema,
+  subscriptionRemovedSchema,
+  type SubscriptionSpec,
+  TARGET_FRESH,
+  targetDeclaredSchema,
+  targetKindSchema,
+  targetRemovedSchema,
+  targetSubject,
+  type TargetKind,
+  type TargetSpec,
+} from '@tocsin/contracts';
+import type { RecordedEvent } from '@tocsin/domain';
+import { z } from 'zod';
+
+/** Source of the registry's own events. Only they declare or remove anything. */
+export const REGISTRY_SOURCE = 'tocsin/subscription-registry';
+
+/** Source of the observers' events. Only they say how a target is. */
+export const OBSERVER_SOURCE = 'tocsin/health-probe';
+
+/** What one event changes in the projection. */
+export type Change =
+  | { readonly kind: 'target-declared'; readonly name: string; readonly spec: TargetSpec; readonly owner?: string }
+  | { readonly kind: 'target-removed'; readonly name: string }
+  | {
+      readonly kind: 'target-judged';
+      readonly targetKind: TargetKind;
+      readonly name: string;
+      readonly state: AnnouncedState;
+      /** When the state became true, RFC 3339. */
+      readonly since: string;
+      /** The open episode; absent once a recovery has closed it. */
+      readonly episode?: string;
+    }
+  | {
+      readonly kind: 'subscription-declared';
+      readonly name: string;
+      readonly spec: SubscriptionSpec;
+      readonly sealedRef: string;
+      readonly owner?: string;
+    }
+  | { readonly kind: 'subscription-removed'; readonly name: string };
+
+const owned = z.object({ owner: nameSchema.optional() });
+const targetDeclared = targetDeclaredSchema.extend(owned.shape);
+const subscriptionDeclared = subscriptionDeclaredSchema.extend(owned.shape);
+const firstVerdict = z.object({ name: nameSchema, kind: targetKindSchema, to: announcedStateSchema });
+
+/**
+ * What `event` changes; undefined where it changes nothing here.
+ * @throws ZodError for an event of the registry itself that this version cannot read. To skip it would lose it for every replica,
+ *   since they share one projection; so the projector stops, and a newer replica goes on.
+ */
+export function changeOf(event: RecordedEvent): Change | undefined {
+  if (event.source === REGISTRY_SOURCE) return declarationOf(event);
+  if (event.source === OBSERVER_SOURCE) return verdictOf(event);
+  return undefined;
+}
+
+function declarationOf(event: RecordedEvent): Change | undefined {
+  switch (event.type) {
+    case REGISTRY_EVENTS.targetRegistered:
+    case REGISTRY_EVENTS.targetUpdated: {
+      const { name, spec, owner } = targetDeclared.parse(event.data);
+      return { kind: 'target-declared', name, spec, ...(owner === undefined ? {} : { owner }) };
+    }
+    case REGISTRY_EVENTS.targetRemoved:
+      return { kind: 'target-removed', name: targetRemovedSchema.parse(event.data).name };
+    case REGISTRY_EVENTS.subscriptionCreated:
+    case REGISTRY_EVENTS.subscriptionUpdated: {
+      const { name, spec, sealedRef, owner } = subscriptionDeclared.parse(event.data);
+      return { kind: 'subscription-declared', name, spec, sealedRef, ...(owner === undefined ? {} : { owner }) };
+    }
+    case REGISTRY_EVENTS.subscriptionRemoved:
+      return { kind: 'subscription-removed', name: subscriptionRemovedSchema.parse(event.data).name };
+    default:
+      return undefined;
+  }
+}
+
+/** Observers' events carry other payloads too (isolation, divergence); whatever is no verdict on a target changes nothing. */
+function verdictOf(event: RecordedEvent): Change | undefined {
+  if (event.type === TARGET_FRESH) {
+    const verdict = firstVerdict.safeParse(event.data);
+    if (!verdict.success) return undefined;
+    const { kind, name, to } = verdict.data;
+    return { kind: 'target-judged', targetKind: kind, name, state: to, since: event.time };
+  }
+  const health = healthEventDataSchema.safeParse(event.data);
+  if (!health.success) return undefined;
+  const { kind, target, to } = health.data;
+  if (event.subject !== targetSubject(kind, target)) return undefined;
+  const episode = event.extensions['episode'];
+  const open = to !== 'up' && typeof episode === 'string' ? { episode } : {};
+  return { kind: 'target-judged', targetKind: kind, name: target, state: to, since: event.time, ...open };
+}
+
+/** Does this service append to the subject, so that its version must be known here? */
+export function isOwnSubject(subject: string): boolean {
+  return subject.startsWith('target/') || subject.startsWith('subscription/');
+}
+
+/** Subject of a target's declaration and everything else that is about the declaration. */
+export function targetDeclarationSubject(name: string): string {
+  return `target/${name}`;
+}
+
+/** Subject of a subscription's declaration. */
+export function subscriptionSubject(name: string): string {
+  return `subscription/${name}`;
+}

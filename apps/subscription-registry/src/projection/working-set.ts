@@ -1,0 +1,130 @@
+import type { SubscriptionSpec, TargetSpec } from '@tocsin/contracts';
+import type { RecordedEvent } from '@tocsin/domain';
+import { type Change, changeOf, isOwnSubject } from './change.js';
+
+/** What the projection keeps of anything declared. */
+interface Declared<Spec> {
+  readonly name: string;
+  readonly spec: Spec;
+  readonly owner: string | null;
+  /** Position of the event that last changed the declaration. */
+  readonly revision: number;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  /** RFC 3339. */
+  readonly updatedAt: string;
+}
+
+/** A row of `registry.target`. */
+export type TargetRow = Declared<TargetSpec>;
+
+/** A row of `registry.subscription`. */
+export interface SubscriptionRow extends Declared<SubscriptionSpec> {
+  /** Names the sealed envelope with the part that is not in `spec`. */
+  readonly sealedRef: string;
+}
+
+/** A row of `registry.target_health`. */
+export type HealthRow = Omit<Extract<Change, { kind: 'target-judged' }>, 'kind'>;
+
+/** Of a row that is there already, what the next event needs of it. */
+export interface Standing {
+  readonly createdAt: string;
+  readonly owner: string | null;
+  readonly sealedRef?: string;
+}
+
+/** One event and what it changes. */
+export interface ReadEvent {
+  readonly event: RecordedEvent;
+  readonly change: Change | undefined;
+}
+
+/** Reads a batch. @throws ZodError as {@link changeOf} */
+export function readEvents(events: readonly RecordedEvent[]): ReadEvent[] {
+  return events.map((event) => ({ event, change: changeOf(event) }));
+}
+
+/** Names whose rows must be known before the batch can be applied. */
+export function namesIn(batch: readonly ReadEvent[]): { targets: string[]; subscriptions: string[] } {
+  const targets = new Set<string>();
+  const subscriptions = new Set<string>();
+  for (const { change } of batch) {
+    if (change?.kind === 'target-declared' || change?.kind === 'target-removed') targets.add(change.name);
+    if (change?.kind === 'subscription-declared' || change?.kind === 'subscription-removed') {
+      subscriptions.add(change.name);
+    }
+  }
+  return { targets: [...targets], subscriptions: [...subscriptions] };
+}
+
+/**
+ * The rows a batch of events touches, as they are to be written: events are folded here in memory, and the store writes the
+ * outcome in a few statements, however many events there were. `null` = the row goes.
+ */
+export class WorkingSet {
+  readonly targets = new Map<string, TargetRow | null>();
+  readonly subscriptions = new Map<string, SubscriptionRow | null>();
+  readonly health = new Map<string, HealthRow>();
+  readonly versions = new Map<string, number>();
+  /** Sealed envelopes that nothing refers to any more. */
+  readonly erasedSeals: string[] = [];
+  readonly #standing: { targets: ReadonlyMap<string, Standing>; subscriptions: ReadonlyMap<string, Standing> };
+
+  constructor(standing: { targets: ReadonlyMap<string, Standing>; subscriptions: ReadonlyMap<string, Standing> }) {
+    this.#standing = standing;
+  }
+
+  /** Folds one event in. Events come in order of position. */
+  apply({ event, change }: ReadEvent): void {
+    if (isOwnSubject(event.subject)) this.versions.set(event.subject, event.version);
+    switch (change?.kind) {
+      case 'target-declared': {
+        const before = standing(this.targets, this.#standing.targets, change.name);
+        this.targets.set(change.name, { name: change.name, spec: change.spec, ...declared(event, change, before) });
+        break;
+      }
+      case 'target-removed':
+        this.targets.set(change.name, null);
+        break;
+      case 'target-judged': {
+        const { kind: _, ...row } = change;
+        this.health.set(`${row.targetKind}/${row.name}`, row);
+        break;
+      }
+      case 'subscription-declared': {
+        const { name, spec, sealedRef } = change;
+        const before = standing(this.subscriptions, this.#standing.subscriptions, name);
+        if (before?.sealedRef !== undefined && before.sealedRef !== sealedRef) this.erasedSeals.push(before.sealedRef);
+        this.subscriptions.set(name, { name, spec, sealedRef, ...declared(event, change, before) });
+        break;
+      }
+      case 'subscription-removed': {
+        const before = standing(this.subscriptions, this.#standing.subscriptions, change.name);
+        if (before?.sealedRef !== undefined) this.erasedSeals.push(before.sealedRef);
+        this.subscriptions.set(change.name, null);
+        break;
+      }
+      case undefined:
+        break;
+    }
+  }
+}
+
+function standing(
+  touched: ReadonlyMap<string, Standing | null>,
+  stored: ReadonlyMap<string, Standing>,
+  name: string,
+): Standing | undefined {
+  const row = touched.get(name);
+  return row === undefined ? stored.get(name) : (row ?? undefined);
+}
+
+function declared(event: RecordedEvent, change: { readonly owner?: string }, before: Standing | undefined) {
+  return {
+    owner: before?.owner ?? change.owner ?? null,
+    revision: event.position,
+    createdAt: before?.createdAt ?? event.time,
+    updatedAt: event.time,
+  };
+}

@@ -1,0 +1,98 @@
+import { nameSchema, parseOrThrow, type SubscriptionSpec, type SubscriptionView } from '@tocsin/contracts';
+import { type JsonValue, TocsinError } from '@tocsin/domain';
+import { mergePatch } from '../request/merge-patch.js';
+import { splitName } from '../request/name.js';
+import type { Outcome } from '../log/outcome.js';
+import { checkPrecondition, onCurrentState } from '../log/precondition.js';
+import type { RegistryLog } from '../log/registry-log.js';
+import { subscriptionSubject } from '../projection/change.js';
+import type { DeclareRequest } from '../targets/declare-target.js';
+import { appendSealed } from './append-sealed.js';
+import { parseSubscriptionSpec, planSubscription, type SecretSource, type UrlPolicy } from './plan-subscription.js';
+import type { SealedStore } from './sealed-store.js';
+import type { SubscriptionStore } from './subscription-store.js';
+
+/** A subscription as it stands after it was declared. */
+export interface DeclaredSubscription {
+  readonly outcome: Outcome;
+  readonly subscription: SubscriptionView;
+}
+
+/** Declares a subscription: creates it, or replaces its declaration as a whole; its signing secret stays. */
+export class DeclareSubscription {
+  readonly #log: RegistryLog;
+  readonly #subscriptions: SubscriptionStore;
+  readonly #seals: SealedStore;
+  readonly #egress: UrlPolicy;
+  readonly #secrets: SecretSource;
+
+  constructor(
+    log: RegistryLog,
+    subscriptions: SubscriptionStore,
+    seals: SealedStore,
+    egress: UrlPolicy,
+    secrets: SecretSource,
+  ) {
+    this.#log = log;
+    this.#subscriptions = subscriptions;
+    this.#seals = seals;
+    this.#egress = egress;
+    this.#secrets = secrets;
+  }
+
+  /**
+   * @param request.body the declaration as somebody sent it; it may repeat the name
+   * @returns the subscription, with its signing secret if that was made now
+   * @throws TocsinError `TCN_INVALID` or `TCN_EGRESS_BLOCKED` with faults that point into the body; `TCN_PRECONDITION_FAILED`; those
+   *   of `RegistryLog.append`
+   */
+  async run(request: DeclareRequest & { body: unknown }): Promise<DeclaredSubscription> {
+    const name = parseOrThrow(nameSchema, request.name, 'name');
+    const spec = parseSubscriptionSpec(splitName(name, request.body));
+    return this.#declare(name, request, () => spec);
+  }
+
+  /**
+   * Changes the fields that a JSON Merge Patch names and leaves the others, the secret ones too.
+   * @throws TocsinError as {@link run}, and `TCN_NOT_FOUND`
+   */
+  async patch(request: DeclareRequest & { patch: JsonValue }): Promise<DeclaredSubscription> {
+    const name = parseOrThrow(nameSchema, request.name, 'name');
+    return this.#declare(name, request, (current) => {
+      if (current === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
+      return parseSubscriptionSpec(mergePatch(current, splitName(name, request.patch) as JsonValue));
+    });
+  }
+
+  async #declare(
+    name: string,
+    request: DeclareRequest,
+    specOf: (current: SubscriptionSpec | undefined) => SubscriptionSpec,
+  ): Promise<DeclaredSubscription> {
+    const plan = await onCurrentState(this.#log, async () => {
+      const standing = (await this.#subscriptions.standing([name])).get(name) ?? { version: 0 };
+      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, subscriptionSubject(name));
+      const plan = planSubscription({
+        name,
+        spec: specOf(standing.declared?.spec),
+        standing,
+        current: this.#seals.open(name, standing),
+        actor: request.actor,
+        egress: this.#egress,
+        secrets: this.#secrets,
+      });
+      if (plan.declaration !== undefined) {
+        await appendSealed(this.#log, this.#seals, [plan.declaration], plan.seal === undefined ? [] : [plan.seal]);
+      }
+      return plan;
+    });
+    const shown = await this.#subscriptions.find(name);
+    if (shown === undefined) {
+      throw new TocsinError('TCN_CONFLICT', `subscription/${name} was removed while it was declared`);
+    }
+    return {
+      outcome: plan.outcome,
+      subscription: plan.secret === undefined ? shown : { ...shown, secret: plan.secret },
+    };
+  }
+}

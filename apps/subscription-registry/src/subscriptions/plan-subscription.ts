@@ -1,0 +1,99 @@
+import {
+  parseOrThrow,
+  REGISTRY_EVENTS,
+  type SealedDestination,
+  type SubscriptionSpec,
+  subscriptionSpecSchema,
+} from '@tocsin/contracts';
+import { isTocsinError } from '@tocsin/domain';
+import { isDeepStrictEqual } from 'node:util';
+import { faultAt } from '../request/fault.js';
+import type { Declaration } from '../log/registry-log.js';
+import type { Outcome } from '../log/outcome.js';
+import { subscriptionSubject } from '../projection/change.js';
+import { redactSpec, secretPartOf } from './redaction.js';
+import type { NewSeal } from './sealed-store.js';
+import type { StandingSubscription } from './subscription-store.js';
+
+/** Refuses URLs that may never be sent to. */
+export interface UrlPolicy {
+  checkUrl(url: string): void;
+}
+
+/** Makes what must not be guessed. */
+export interface SecretSource {
+  /** A signing secret, `whsec_…`. */
+  signingSecret(): string;
+  /** A name for a seal. */
+  sealedRef(): string;
+}
+
+/** What has to be stored and recorded so that a subscription stands as declared. */
+export interface SubscriptionPlan {
+  readonly outcome: Outcome;
+  readonly declaration?: Declaration;
+  /** To be stored before the declaration is recorded. */
+  readonly seal?: NewSeal;
+  /** The signing secret, where one was made. */
+  readonly secret?: string;
+}
+
+/**
+ * Validates a subscription's declaration, defaults filled in.
+ * @throws TocsinError `TCN_INVALID`
+ */
+export function parseSubscriptionSpec(body: unknown): SubscriptionSpec {
+  return parseOrThrow(subscriptionSpecSchema, body, 'subscription');
+}
+
+/**
+ * @param input.spec as declared, with redacted forms where what is there now shall stay
+ * @throws TocsinError `TCN_INVALID` or `TCN_EGRESS_BLOCKED` with a pointer into the declaration
+ */
+export function planSubscription(input: {
+  name: string;
+  spec: SubscriptionSpec;
+  standing: StandingSubscription;
+  /** What the standing declaration's seal holds; absent where nothing is declared. */
+  current: SealedDestination | undefined;
+  actor: string;
+  owner?: string;
+  egress: UrlPolicy;
+  secrets: SecretSource;
+}): SubscriptionPlan {
+  const { name, standing, current, actor, owner } = input;
+  const { declared } = standing;
+  const secretPart = secretPartOf(input.spec.destination, current);
+  checkEgress(input.egress, secretPart.url);
+  const destination = { ...input.spec.destination, ...secretPart };
+  const spec = redactSpec({ ...input.spec, destination });
+  const sameSecretPart = current?.url === secretPart.url && isDeepStrictEqual(current.headers, secretPart.headers);
+  const kept = sameSecretPart ? declared : undefined;
+  if (kept !== undefined && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged' };
+
+  const sealedRef = kept?.sealedRef ?? input.secrets.sealedRef();
+  const secret = current === undefined ? input.secrets.signingSecret() : undefined;
+  const signingSecrets = secret === undefined ? (current?.signingSecrets ?? []) : [{ secret }];
+  return {
+    outcome: declared === undefined ? 'created' : 'updated',
+    declaration: {
+      type: declared === undefined ? REGISTRY_EVENTS.subscriptionCreated : REGISTRY_EVENTS.subscriptionUpdated,
+      subject: subscriptionSubject(name),
+      data: { name, actor, ...(owner === undefined ? {} : { owner }), spec, sealedRef },
+      expectedVersion: standing.version,
+    },
+    ...(kept !== undefined
+      ? {}
+      : { seal: { ref: sealedRef, subscription: name, content: { ...secretPart, signingSecrets } } }),
+    ...(secret === undefined ? {} : { secret }),
+  };
+}
+
+function checkEgress(egress: UrlPolicy, url: string): void {
+  try {
+    egress.checkUrl(url);
+  } catch (error) {
+    if (!isTocsinError(error)) throw error;
+    throw faultAt(error.code, 'subscription', '/destination/url', error.message);
+  }
+}

@@ -1,0 +1,37 @@
+import { nameSchema, parseOrThrow, REGISTRY_EVENTS } from '@tocsin/contracts';
+import { TocsinError } from '@tocsin/domain';
+import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
+import type { RegistryLog } from '../log/registry-log.js';
+import { subscriptionSubject } from '../projection/change.js';
+import type { SubscriptionStore } from './subscription-store.js';
+
+/** Removes a subscription; its secrets are erased. The name may be declared again, with a new signing secret. */
+export class RemoveSubscription {
+  readonly #log: RegistryLog;
+  readonly #subscriptions: SubscriptionStore;
+
+  constructor(log: RegistryLog, subscriptions: SubscriptionStore) {
+    this.#log = log;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** @throws TocsinError `TCN_NOT_FOUND`, `TCN_PRECONDITION_FAILED`, `TCN_INVALID` for a name that cannot be one */
+  async run(request: { name: string; actor: string; precondition?: Precondition }): Promise<void> {
+    const name = parseOrThrow(nameSchema, request.name, 'name');
+    const subject = subscriptionSubject(name);
+    await onCurrentState(this.#log, async () => {
+      const standing = (await this.#subscriptions.standing([name])).get(name);
+      if (standing?.declared === undefined)
+        throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
+      checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
+      await this.#log.append([
+        {
+          type: REGISTRY_EVENTS.subscriptionRemoved,
+          subject,
+          data: { name, actor: request.actor },
+          expectedVersion: standing.version,
+        },
+      ]);
+    });
+  }
+}

@@ -1,0 +1,100 @@
+import type { SubscriptionSpec, SubscriptionView } from '@tocsin/contracts';
+import type { Queryable } from '@tocsin/postgres';
+import { type Page, pageOf, type PageRequest } from '../request/page.js';
+import { subscriptionSubject } from '../projection/change.js';
+
+const SHOWN = `SELECT name, spec, revision, created_at, updated_at FROM registry.subscription`;
+const ONE = `${SHOWN} WHERE name = $1`;
+// Walks the primary key; with labels, subscription_labels where that is the shorter way.
+const PAGE = `${SHOWN}
+   WHERE name > $1 AND labels @> $2::jsonb
+   ORDER BY name
+   LIMIT $3`;
+const STANDING = `
+  SELECT v.subject, v.version, s.spec, s.revision, s.sealed_ref, sealed.envelope
+    FROM registry.subject_version v
+    LEFT JOIN registry.subscription s ON s.name = substr(v.subject, 14)
+    LEFT JOIN registry.sealed ON sealed.ref = s.sealed_ref
+   WHERE v.subject = ANY($1)`;
+
+interface ShownRow {
+  name: string;
+  spec: SubscriptionSpec;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+/** How a subscription's declaration stands, for whoever wants to change it. */
+export interface StandingSubscription {
+  /** Version of its subject; 0 if there never was an event of it. */
+  readonly version: number;
+  /** Absent where no subscription of the name is declared now. */
+  readonly declared?: {
+    /** Redacted. */
+    readonly spec: SubscriptionSpec;
+    readonly revision: number;
+    readonly sealedRef: string;
+    /** Sealed; absent only if the table was damaged. */
+    readonly envelope?: Buffer;
+  };
+}
+
+/** Reads subscriptions from the projection. */
+export class SubscriptionStore {
+  readonly #database: Queryable;
+
+  constructor(database: Queryable) {
+    this.#database = database;
+  }
+
+  /** A subscription as the API shows it; undefined if none of the name is declared. */
+  async find(name: string): Promise<SubscriptionView | undefined> {
+    const [row] = await this.#database.query<ShownRow>(ONE, [name]);
+    return row === undefined ? undefined : viewOf(row);
+  }
+
+  /** Subscriptions in order of their names. */
+  async page(request: PageRequest): Promise<Page<SubscriptionView>> {
+    const rows = await this.#database.query<ShownRow>(PAGE, [
+      request.after,
+      JSON.stringify(request.labels),
+      request.limit + 1,
+    ]);
+    return pageOf(rows.map(viewOf), request.limit);
+  }
+
+  /** How each of the named subscriptions stands; every name is answered. */
+  async standing(names: readonly string[]): Promise<Map<string, StandingSubscription>> {
+    const rows = await this.#database.query<{
+      subject: string;
+      version: number;
+      spec: SubscriptionSpec | null;
+      revision: number | null;
+      sealed_ref: string | null;
+      envelope: Buffer | null;
+    }>(STANDING, [names.map(subscriptionSubject)]);
+    const bySubject = new Map(rows.map((row) => [row.subject, row]));
+    return new Map(
+      names.map((name): [string, StandingSubscription] => {
+        const row = bySubject.get(subscriptionSubject(name));
+        if (row === undefined) return [name, { version: 0 }];
+        const { version, spec, revision, sealed_ref: sealedRef } = row;
+        if (spec === null || revision === null || sealedRef === null) return [name, { version }];
+        const envelope = row.envelope === null ? {} : { envelope: row.envelope };
+        return [name, { version, declared: { spec, revision, sealedRef, ...envelope } }];
+      }),
+    );
+  }
+}
+
+function viewOf(row: ShownRow): SubscriptionView {
+  return {
+    name: row.name,
+    ...row.spec,
+    state: 'active',
+    revision: row.revision,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

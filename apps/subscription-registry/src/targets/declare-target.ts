@@ -1,0 +1,121 @@
+import {
+  nameSchema,
+  parseOrThrow,
+  REGISTRY_EVENTS,
+  type TargetSpec,
+  targetSpecSchema,
+  type TargetView,
+} from '@tocsin/contracts';
+import { type JsonValue, TocsinError } from '@tocsin/domain';
+import { isDeepStrictEqual } from 'node:util';
+import { faultAt } from '../request/fault.js';
+import { mergePatch } from '../request/merge-patch.js';
+import { splitName } from '../request/name.js';
+import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
+import type { Outcome } from '../log/outcome.js';
+import type { Declaration, RegistryLog } from '../log/registry-log.js';
+import { targetDeclarationSubject } from '../projection/change.js';
+import type { StandingTarget, TargetStore } from './target-store.js';
+
+/** Who wants to declare what, and on what condition. */
+export interface DeclareRequest {
+  readonly name: string;
+  /** Name of the API key the request came with. */
+  readonly actor: string;
+  readonly precondition?: Precondition;
+}
+
+/** A target as it stands after it was declared. */
+export interface DeclaredTarget {
+  readonly outcome: Outcome;
+  readonly target: TargetView;
+}
+
+/** Declares a target: creates it, or replaces its declaration as a whole. */
+export class DeclareTarget {
+  readonly #log: RegistryLog;
+  readonly #targets: TargetStore;
+
+  constructor(log: RegistryLog, targets: TargetStore) {
+    this.#log = log;
+    this.#targets = targets;
+  }
+
+  /**
+   * @param request.body the declaration as somebody sent it; it may repeat the name
+   * @throws TocsinError `TCN_INVALID` with faults that point into the body; `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append`
+   */
+  async run(request: DeclareRequest & { body: unknown }): Promise<DeclaredTarget> {
+    const name = parseOrThrow(nameSchema, request.name, 'name');
+    const spec = parseTargetSpec(name, splitName(name, request.body));
+    return this.#declare(name, request, () => spec);
+  }
+
+  /**
+   * Changes the fields that a JSON Merge Patch names and leaves the others.
+   * @throws TocsinError as {@link run}, and `TCN_NOT_FOUND`
+   */
+  async patch(request: DeclareRequest & { patch: JsonValue }): Promise<DeclaredTarget> {
+    const name = parseOrThrow(nameSchema, request.name, 'name');
+    return this.#declare(name, request, (current) => {
+      if (current === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
+      return parseTargetSpec(name, mergePatch(current, splitName(name, request.patch) as JsonValue));
+    });
+  }
+
+  async #declare(
+    name: string,
+    request: DeclareRequest,
+    specOf: (current: TargetSpec | undefined) => TargetSpec,
+  ): Promise<DeclaredTarget> {
+    const outcome = await onCurrentState(this.#log, async () => {
+      const standing = (await this.#targets.standing([name])).get(name) ?? { version: 0 };
+      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, targetDeclarationSubject(name));
+      const spec = specOf(standing.declared?.spec);
+      const plan = planTarget({ name, spec, standing, actor: request.actor });
+      if (plan.declaration !== undefined) await this.#log.append([plan.declaration]);
+      return plan.outcome;
+    });
+    const target = await this.#targets.find(name);
+    if (target === undefined) throw new TocsinError('TCN_CONFLICT', `target/${name} was removed while it was declared`);
+    return { outcome, target };
+  }
+}
+
+/**
+ * Validates a target's declaration, defaults filled in.
+ * @throws TocsinError `TCN_INVALID`
+ */
+export function parseTargetSpec(name: string, body: unknown): TargetSpec {
+  const spec = parseOrThrow(targetSpecSchema, body, 'target');
+  checkTargetSpec(name, spec);
+  return spec;
+}
+
+/** What the schema cannot say. @throws TocsinError `TCN_INVALID` */
+export function checkTargetSpec(name: string, spec: TargetSpec): void {
+  if (spec.parent === name) throw faultAt('TCN_INVALID', 'target', '/parent', 'must be another target');
+}
+
+/** What has to be recorded so that the target stands as `spec` says; nothing if it does already. */
+export function planTarget(input: {
+  name: string;
+  spec: TargetSpec;
+  standing: StandingTarget;
+  actor: string;
+  owner?: string;
+}): { outcome: Outcome; declaration?: Declaration } {
+  const { name, spec, standing, actor, owner } = input;
+  if (standing.declared !== undefined && isDeepStrictEqual(standing.declared.spec, spec))
+    return { outcome: 'unchanged' };
+  const created = standing.declared === undefined;
+  return {
+    outcome: created ? 'created' : 'updated',
+    declaration: {
+      type: created ? REGISTRY_EVENTS.targetRegistered : REGISTRY_EVENTS.targetUpdated,
+      subject: targetDeclarationSubject(name),
+      data: { name, actor, ...(owner === undefined ? {} : { owner }), labels: spec.labels, spec },
+      expectedVersion: standing.version,
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import type { AnnouncedState, TargetSpec, TargetView } from '@tocsin/contracts';
+import type { Queryable } from '@tocsin/postgres';
+import { targetDeclarationSubject } from '../projection/change.js';
+import { type Page, pageOf, type PageRequest } from '../request/page.js';
+
+const SHOWN = `
+  SELECT t.name, t.spec, t.revision, t.created_at, t.updated_at, h.state, h.since, h.episode
+    FROM registry.target t
+    LEFT JOIN registry.target_health h ON h.kind = t.kind AND h.name = t.name`;
+const ONE = `${SHOWN} WHERE t.name = $1`;
+// Walks the primary key; with labels, target_labels where that is the shorter way.
+const PAGE = `${SHOWN}
+   WHERE t.name > $1 AND t.labels @> $2::jsonb
+   ORDER BY t.name
+   LIMIT $3`;
+const STANDING = `
+  SELECT s.subject, s.version, t.spec, t.revision
+    FROM registry.subject_version s
+    LEFT JOIN registry.target t ON t.name = substr(s.subject, 8)
+   WHERE s.subject = ANY($1)`;
+
+interface ShownRow {
+  name: string;
+  spec: TargetSpec;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+  state: AnnouncedState | null;
+  since: string | null;
+  episode: string | null;
+}
+
+/** How a target's declaration stands, for whoever wants to change it. */
+export interface StandingTarget {
+  /** Version of its subject; 0 if there never was an event of it. */
+  readonly version: number;
+  /** Absent where no target of the name is declared now. */
+  readonly declared?: { readonly spec: TargetSpec; readonly revision: number };
+}
+
+/** Reads targets from the projection. */
+export class TargetStore {
+  readonly #database: Queryable;
+
+  constructor(database: Queryable) {
+    this.#database = database;
+  }
+
+  /** A target as the API shows it; undefined if none of the name is declared. */
+  async find(name: string): Promise<TargetView | undefined> {
+    const [row] = await this.#database.query<ShownRow>(ONE, [name]);
+    return row === undefined ? undefined : viewOf(row);
+  }
+
+  /** Targets in order of their names. */
+  async page(request: PageRequest): Promise<Page<TargetView>> {
+    const rows = await this.#database.query<ShownRow>(PAGE, [
+      request.after,
+      JSON.stringify(request.labels),
+      request.limit + 1,
+    ]);
+    return pageOf(rows.map(viewOf), request.limit);
+  }
+
+  /** How each of the named targets stands; every name is answered. */
+  async standing(names: readonly string[]): Promise<Map<string, StandingTarget>> {
+    const rows = await this.#database.query<{
+      subject: string;
+      version: number;
+      spec: TargetSpec | null;
+      revision: number | null;
+    }>(STANDING, [names.map(targetDeclarationSubject)]);
+    const bySubject = new Map(rows.map((row) => [row.subject, row]));
+    return new Map(
+      names.map((name): [string, StandingTarget] => {
+        const row = bySubject.get(targetDeclarationSubject(name));
+        if (row === undefined) return [name, { version: 0 }];
+        const { version, spec, revision } = row;
+        return [name, spec === null || revision === null ? { version } : { version, declared: { spec, revision } }];
+      }),
+    );
+  }
+}
+
+function viewOf(row: ShownRow): TargetView {
+  return {
+    name: row.name,
+    ...row.spec,
+    state: row.state ?? 'pending',
+    ...(row.since === null ? {} : { stateSince: row.since }),
+    ...(row.episode === null ? {} : { episode: row.episode }),
+    revision: row.revision,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
