@@ -3,6 +3,7 @@ export * from './cloudevent.js';
 export * from './event-store.js';
 export * from './health-event.js';
 export * from './primitives.js';
+export * from './probe-rpc.js';
 export * from './problem.js';
 export * from './registry-events.js';
 export * from './rpc.js';

@@ -1,0 +1,67 @@
+import {
+  appendReplySchema,
+  HEALTH_PROBE_SOURCE,
+  latestReplySchema,
+  REGISTRY_EVENTS,
+  RPC,
+  TARGET_FRESH,
+  targetKindSchema,
+  type AppendRequest,
+  type Appended,
+} from '@tocsin/contracts';
+import { fromCloudEvent, type CloudEvent, type RecordedEvent } from '@tocsin/domain';
+import type { Broker } from '@tocsin/jetstream';
+
+/** Facts that say in which state a target is. Others about the same subject (flapping, maintenance) do not. */
+const STATE_FACTS = ['offline', 'online', 'degraded', 'restored', 'unknown'];
+const STATE_TYPES = targetKindSchema.options.flatMap((kind) => STATE_FACTS.map((fact) => `io.tocsin.${kind}.${fact}`));
+/** What begins a life of a target, and what says that its first verdict was `up`. */
+const LIFE_TYPES = [REGISTRY_EVENTS.targetRegistered, TARGET_FRESH];
+
+/** Appends go to the leader, which may just be changing. */
+const APPEND_TIMEOUT_MS = 5_000;
+const LATEST_TIMEOUT_MS = 10_000;
+
+/** Newest events of some subjects, and the version each subject is at. */
+export interface Latest {
+  events: Map<string, RecordedEvent>;
+  versions: Record<string, number>;
+}
+
+/** The log, as the observer needs it. */
+export interface HealthLog {
+  append(request: AppendRequest): Promise<Appended[]>;
+  /** Newest announcement about each subject `<kind>/<name>`. */
+  latestStates(subjects: readonly string[]): Promise<Latest>;
+  /** Newest of registration and first verdict of each subject `target/<name>`. */
+  latestLives(subjects: readonly string[]): Promise<Latest>;
+}
+
+/** The log behind the recorder's request/reply interface. */
+export class BrokerLog implements HealthLog {
+  readonly #broker: Broker;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  async append(request: AppendRequest): Promise<Appended[]> {
+    const options = { schema: appendReplySchema, timeoutMs: APPEND_TIMEOUT_MS };
+    return (await this.#broker.request(RPC.logAppend, request, options)).events;
+  }
+
+  latestStates(subjects: readonly string[]): Promise<Latest> {
+    return this.#latest({ subjects, types: STATE_TYPES, source: HEALTH_PROBE_SOURCE });
+  }
+
+  latestLives(subjects: readonly string[]): Promise<Latest> {
+    return this.#latest({ subjects, types: LIFE_TYPES });
+  }
+
+  async #latest(request: { subjects: readonly string[]; types: readonly string[]; source?: string }): Promise<Latest> {
+    const options = { schema: latestReplySchema, timeoutMs: LATEST_TIMEOUT_MS };
+    const { events, versions } = await this.#broker.request(RPC.logLatest, request, options);
+    const recorded = events.map((event) => fromCloudEvent(event as CloudEvent));
+    return { events: new Map(recorded.map((event) => [event.subject, event])), versions };
+  }
+}

@@ -1,0 +1,111 @@
+import {
+  firstProbeDelayMs,
+  nextProbeDelayMs,
+  type Clock,
+  type Instant,
+  type ProbeResult,
+  type Random,
+  type VoidedProbe,
+} from '@tocsin/domain';
+import type { Target } from '../targets/target.js';
+import type { InFlight } from './in-flight.js';
+
+/** One probe of a target, as it went. */
+export interface Probed {
+  startedAt: Instant;
+  at: Instant;
+  result: ProbeResult | VoidedProbe;
+  /** How much later than planned it started, milliseconds. */
+  latenessMs: number;
+}
+
+export interface ProbeSchedulerDeps {
+  clock: Clock;
+  random: Random;
+  inFlight: InFlight;
+  check: (target: Target) => Promise<ProbeResult | VoidedProbe>;
+  /** Told of each result before the next probe is planned: its decision sets the cadence. */
+  onProbed: (target: Target, probed: Probed) => void;
+}
+
+interface Plan {
+  target: Target;
+  timer: NodeJS.Timeout | undefined;
+  running: Promise<void> | undefined;
+}
+
+/** Probes every target at its own cadence: each has one timer or one probe in flight, never both. */
+export class ProbeScheduler {
+  readonly #deps: ProbeSchedulerDeps;
+  readonly #plans = new Map<string, Plan>();
+  #stopped = false;
+
+  constructor(deps: ProbeSchedulerDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#plans.size;
+  }
+
+  /** Watches `target` from now on; in place of an earlier declaration of the same name. */
+  add(target: Target): void {
+    this.remove(target.name);
+    if (this.#stopped) return;
+    const plan: Plan = { target, timer: undefined, running: undefined };
+    this.#plans.set(target.name, plan);
+    this.#arm(plan, firstProbeDelayMs(target.subject, target.policy));
+  }
+
+  /** A probe in flight is no longer listened to. */
+  remove(name: string): void {
+    clearTimeout(this.#plans.get(name)?.timer);
+    this.#plans.delete(name);
+  }
+
+  /** Plans the next probe anew, after the target's state has changed by something else than a probe. */
+  replan(name: string): void {
+    const plan = this.#plans.get(name);
+    if (plan === undefined || plan.running !== undefined) return;
+    clearTimeout(plan.timer);
+    this.#arm(plan, this.#nextDelayMs(plan.target));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const running = [...this.#plans.values()].map((plan) => plan.running);
+    for (const name of [...this.#plans.keys()]) this.remove(name);
+    await Promise.all(running);
+  }
+
+  #arm(plan: Plan, delayMs: number): void {
+    const dueMs = this.#deps.clock.monotonicMs() + delayMs;
+    plan.timer = setTimeout(() => {
+      plan.running = this.#probe(plan, dueMs).finally(() => {
+        plan.running = undefined;
+        if (this.#plans.get(plan.target.name) === plan) this.#arm(plan, this.#nextDelayMs(plan.target));
+      });
+    }, delayMs);
+  }
+
+  async #probe(plan: Plan, dueMs: number): Promise<void> {
+    const { target } = plan;
+    const current = () => this.#plans.get(target.name) === plan;
+    const probed = await this.#deps.inFlight.run(target.peer, async (): Promise<Probed | undefined> => {
+      if (!current()) return undefined;
+      const startedAt = this.#now();
+      const result = await this.#deps.check(target);
+      return { startedAt, at: this.#now(), result, latenessMs: Math.max(0, startedAt.monoMs - dueMs) };
+    });
+    if (probed !== undefined && current()) this.#deps.onProbed(target, probed);
+  }
+
+  #nextDelayMs(target: Target): number {
+    const { monoMs, wallMs } = this.#now();
+    return nextProbeDelayMs(target.health, target.policy, monoMs, wallMs, this.#deps.random);
+  }
+
+  #now(): Instant {
+    return { wallMs: this.#deps.clock.now(), monoMs: this.#deps.clock.monotonicMs() };
+  }
+}

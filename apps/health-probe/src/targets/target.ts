@@ -1,0 +1,38 @@
+import { targetSubject, type TargetSpec, type WatchedTarget } from '@tocsin/contracts';
+import { initialHealth, parseDuration, type HealthPolicy, type HealthState } from '@tocsin/domain';
+import { peerOf } from '@tocsin/probes';
+
+/** A target under watch: what is declared of it, and where the observer stands with it. */
+export class Target {
+  readonly name: string;
+  readonly subject: string;
+  readonly spec: TargetSpec;
+  readonly policy: HealthPolicy;
+  readonly peer: string;
+  health: HealthState;
+
+  /** @param health goes on from here, where the target was watched under an earlier declaration */
+  constructor(watched: WatchedTarget, health?: HealthState) {
+    this.name = watched.name;
+    this.subject = targetSubject(watched.spec.kind, watched.name);
+    this.spec = watched.spec;
+    this.policy = policyOf(watched.spec);
+    this.peer = peerOf(watched.spec.check);
+    this.health = health?.subject === this.subject ? health : initialHealth(this.subject);
+  }
+}
+
+function policyOf({ check }: TargetSpec): HealthPolicy {
+  return {
+    intervalMs: ms(check.interval),
+    timeoutMs: ms(check.timeout),
+    fastIntervalMs: Math.min(ms(check.fastInterval), ms(check.interval)),
+    failures: check.failures,
+    successes: check.successes,
+  };
+}
+
+/** The schema has checked the spelling. */
+function ms(duration: string): number {
+  return parseDuration(duration) ?? 0;
+}
