@@ -1,5 +1,7 @@
 export * from './apply.js';
 export * from './cloudevent.js';
+export * from './destination-secrets.js';
+export * from './destination.js';
 export * from './event-store.js';
 export * from './health-event.js';
 export * from './primitives.js';
