@@ -50,6 +50,11 @@ describe('ProcessGroup', () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
+  it('fails after a while where the line does not come', async () => {
+    const silent = await node('silent', 'setInterval(() => {}, 1000)');
+    await expect(silent.waitForLine(/ready/, 50)).rejects.toThrow('silent: no line like /ready/ within 50 ms');
+  });
+
   it('fails where the program cannot be started', async () => {
     await expect(group.spawn('missing', '/nonexistent/program', [], { ready: { line: /./ } })).rejects.toThrow(
       'ENOENT',

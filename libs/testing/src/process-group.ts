@@ -67,21 +67,18 @@ export class TestProcess {
     return this.ended === undefined;
   }
 
-  /** Waits for a line of its output that matches. */
+  /** Waits for a line of its output that matches; fails at once when the process has ended without it. */
   async waitForLine(pattern: RegExp, timeoutMs = 10_000): Promise<RegExpExecArray> {
-    return eventually(
-      () => {
-        for (const line of this.text.split('\n')) {
-          const match = pattern.exec(line);
-          if (match !== null) return match;
-        }
-        if (!this.running) throw new Error(`it has ended with ${this.howEnded()}`);
-        return undefined;
-      },
-      { what: `${this.name} writes ${String(pattern)}`, timeoutMs },
-    ).catch((error: unknown) => {
-      throw this.failure(error);
-    });
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      if (!this.running) await this.exited;
+      const match = firstMatch(pattern, this.text);
+      if (match !== undefined) return match;
+      if (!this.running) throw this.failure(new Error(`it has ended with ${this.howEnded()}`));
+      if (performance.now() > end)
+        throw this.failure(new Error(`no line like ${String(pattern)} within ${timeoutMs} ms`));
+      await delay(20);
+    }
   }
 
   /** Waits until the address answers 2xx. */
@@ -96,6 +93,7 @@ export class TestProcess {
         (error: unknown) => String(error),
       );
       if (status === 'ok') return;
+      if (!this.running) await this.exited;
       if (!this.running) throw this.failure(new Error(`it has ended with ${this.howEnded()}`));
       if (performance.now() > end)
         throw this.failure(new Error(`${url} is not ready after ${timeoutMs} ms: ${status}`));
@@ -204,6 +202,14 @@ export class ProcessGroup {
       { what: 'every process has ended', timeoutMs, intervalMs: 50 },
     );
   }
+}
+
+function firstMatch(pattern: RegExp, text: string): RegExpExecArray | undefined {
+  for (const line of text.split('\n')) {
+    const match = pattern.exec(line);
+    if (match !== null) return match;
+  }
+  return undefined;
 }
 
 async function descendantsOf(root: number): Promise<number[]> {
