@@ -1,0 +1,137 @@
+import { startNats, startPostgres } from '@tocsin/embedded';
+import { Broker } from '@tocsin/jetstream';
+import {
+  bootstrap,
+  BootstrapKeyVerifier,
+  createLogger,
+  ReadinessRegistry,
+  type RunningApp,
+  Sealer,
+  systemClock,
+} from '@tocsin/platform';
+import { Database } from '@tocsin/postgres';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SubscriptionRegistryModule } from '../app.module.js';
+import { subscriptionRegistryConfig } from '../config.js';
+
+const API_KEY = 'key-for-specs-of-thirty-two-chars';
+
+/** An answer, read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // Specs look into answers of every shape.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+/** A registry under test, reached over HTTP as anybody would. */
+export interface RunningRegistry {
+  readonly url: string;
+  readonly broker: Broker;
+  readonly readiness: ReadinessRegistry;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Resolves when every check of readiness passes. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Postgres and NATS for the specs of one file. */
+export class Servers {
+  readonly masterKey = Sealer.newMasterKey();
+  readonly #undo: (() => Promise<unknown>)[] = [];
+
+  private constructor(
+    readonly postgresUrl: string,
+    readonly natsUrl: string,
+  ) {}
+
+  static async start(): Promise<Servers> {
+    const folder = await mkdtemp(join(tmpdir(), 'tocsin-registry-'));
+    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durability: 'fast' });
+    const nats = await startNats({ dataDir: join(folder, 'nats') });
+    const servers = new Servers(postgres.url, nats.url);
+    servers.#undo.push(
+      () => rm(folder, { recursive: true, force: true }),
+      () => postgres.stop(),
+      () => nats.stop(),
+    );
+    return servers;
+  }
+
+  connect(name: string): Promise<Broker> {
+    return Broker.connect({ servers: this.natsUrl, name });
+  }
+
+  /** A look into the registry's tables from outside. */
+  database(): Promise<Database> {
+    return Database.open({ url: this.postgresUrl, applicationName: 'spec', schema: 'registry', migrations: [] });
+  }
+
+  async registry(): Promise<RunningRegistry> {
+    const broker = await this.connect('registry');
+    const readiness = new ReadinessRegistry();
+    const context = {
+      logger: createLogger({ name: 'registry', level: process.env['SPEC_LOG'] ?? 'silent', format: 'json' }),
+      clock: systemClock,
+      random: Math.random,
+      readiness,
+    };
+    const config = subscriptionRegistryConfig.parse({
+      TOCSIN_POSTGRES_URL: this.postgresUrl,
+      TOCSIN_NATS_URL: this.natsUrl,
+      TOCSIN_API_KEY: API_KEY,
+      TOCSIN_MASTER_KEY: this.masterKey,
+      TOCSIN_EGRESS_ALLOW: 'public,10.0.0.0/8',
+    });
+    const app: RunningApp = await bootstrap(SubscriptionRegistryModule.register({ config, context, broker }), {
+      name: 'registry',
+      host: '127.0.0.1',
+      port: 0,
+      context,
+      verifier: new BootstrapKeyVerifier(API_KEY),
+      signals: false,
+    });
+    return {
+      url: app.url,
+      broker,
+      readiness,
+      call: (method, path, body, headers) => call(`${app.url}${path}`, method, body, headers),
+      ready: () => eventually(async () => (await readiness.check()).status === 'ok'),
+      close: async () => {
+        await app.close();
+        await broker.close();
+      },
+    };
+  }
+
+  async stop(): Promise<void> {
+    for (const step of this.#undo.splice(0).reverse()) await step();
+  }
+}
+
+/** Resolves once `condition` holds. @throws Error after 15 s */
+export async function eventually(condition: () => Promise<boolean> | boolean, timeoutMs = 15_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`did not come true within ${timeoutMs} ms: ${condition}`);
+    await delay(25);
+  }
+}
+
+async function call(url: string, method: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      authorization: `Bearer ${API_KEY}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}
