@@ -10,6 +10,7 @@ import {
   Param,
   Post,
   Put,
+  Query,
   RawBody,
   Sse,
   type OnApplicationBootstrap,
@@ -39,6 +40,7 @@ import {
 } from './index.js';
 
 const ADMIN_KEY = 'admin-key-of-at-least-thirty-two-characters';
+const searchSchema = z.strictObject({ limit: z.coerce.number<string>().int().max(100) });
 const thingSchema = z.strictObject({ name: z.string(), size: z.int().min(1) });
 
 @Controller('v1')
@@ -59,6 +61,24 @@ class ThingsController {
   @RequireRole('editor')
   write(@Body(zodBody(thingSchema)) thing: z.output<typeof thingSchema>, @CurrentPrincipal() principal: Principal) {
     return { thing, by: principal.name };
+  }
+
+  @Get('search')
+  @Public()
+  search(@Query({ schema: searchSchema }) query: z.output<typeof searchSchema>) {
+    return query;
+  }
+
+  @Post('search')
+  @Public()
+  @HttpCode(200)
+  searchByBody(@Body({ schema: searchSchema }) query: z.output<typeof searchSchema>) {
+    return query;
+  }
+
+  @Post('heartbeats/:token')
+  heartbeat() {
+    return {};
   }
 
   @Post('events')
@@ -261,6 +281,23 @@ describe('bodies', () => {
     ]);
   });
 
+  it('validates where a parameter names its schema', async () => {
+    await start();
+    expect((await call('/v1/search?limit=5')).body).toEqual({ limit: 5 });
+    const query = await call('/v1/search?limit=500&x=1');
+    expect(query.status).toBe(422);
+    expect((query.body['errors'] as { pointer: string }[]).map((fault) => fault.pointer).sort()).toEqual([
+      '/limit',
+      '/x',
+    ]);
+    const body = await call('/v1/search', {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(body.body).toMatchObject({ code: 'TCN_INVALID', errors: [{ pointer: '/limit' }] });
+  });
+
   it('says what is wrong with JSON, and where', async () => {
     await start();
     const answer = await putThing('{"name": "a",\n "size": }');
@@ -391,6 +428,13 @@ describe('access', () => {
     expect(JSON.stringify(lines)).not.toContain('token=abc');
   });
 
+  it('does not log the token of a heartbeat', async () => {
+    await start();
+    await call('/v1/heartbeats/hb_4711', { method: 'POST' });
+    expect(lines.find((line) => line['msg'] === 'call denied')).toMatchObject({ path: '/v1/heartbeats/***' });
+    expect(JSON.stringify(lines)).not.toContain('hb_4711');
+  });
+
   it('answers 503, not 401, while the verifier cannot say', async () => {
     await start({
       verifier: {
@@ -424,6 +468,24 @@ describe('health', () => {
       status: 'not ready',
       checks: { postgres: 'ok', nats: 'TCN_NATS_UNREACHABLE: no server at nats://***@nats:4222' },
     });
+  });
+
+  it('serves metrics in the text format of Prometheus, by route and not by path', async () => {
+    await start();
+    await call('/v1/things/abc', { key: 'viewer' });
+    await call('/v1/nothing/here');
+    const answer = await call('/metrics');
+    expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(answer.text).toMatch(
+      /^http_server_request_duration_seconds_count\{method="GET",route="\/v1\/things\/:name",status="200"\} \d+$/m,
+    );
+    expect(answer.text).toMatch(
+      /^http_server_request_duration_seconds_count\{method="GET",route="none",status="404"\} \d+$/m,
+    );
+    expect(answer.text).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect(answer.text).toMatch(/^process_cpu_seconds_total \d/m);
+    expect(answer.text).not.toContain('abc');
+    expect(answer.text).not.toContain('here');
   });
 
   it('is ready when all checks pass', async () => {

@@ -8,6 +8,7 @@ import { HealthController } from './health/health.controller.js';
 import { ReadinessRegistry } from './health/readiness-registry.js';
 import { BodyReader } from './http/body-reader.js';
 import { HttpFront } from './http/http-front.js';
+import { SchemaPipe } from './http/schema-pipe.js';
 import { NestLogger } from './logging/nest-logger.js';
 import type { ServiceContext } from './service-context.js';
 import { stopOnSignals } from './signals.js';
@@ -42,7 +43,10 @@ export interface RunningApp {
   readonly url: string;
   readonly port: number;
   readonly app: INestApplication;
-  /** Stops taking requests, lets those under way finish, then stops the modules. Idempotent; rejects if a module cannot stop. */
+  /**
+   * Stops taking requests, lets those under way finish, then stops the modules. Idempotent. A module that fails to stop is logged and
+   * does not keep the others from stopping.
+   */
   close(): Promise<void>;
 }
 
@@ -73,6 +77,7 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
     app.useGlobalFilters(new ProblemFilter(logger));
     app.useGlobalGuards(new ApiKeyGuard(reflector, options.verifier, logger));
     app.useGlobalInterceptors(new SpanNames(), new BodyReader(reflector, options.bodyLimitBytes));
+    app.useGlobalPipes(new SchemaPipe());
     await options.configure?.(app);
     await app.init();
     await app.startAllMicroservices();
@@ -82,18 +87,24 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
     throw error;
   }
   front.open();
-  const running = runningApp(app, front, urlOf(options.host, port), port);
-  if (options.signals !== false) {
-    stopOnSignals({
-      logger,
-      stop: async () => {
-        await running.close();
-        await options.afterClose?.();
-      },
-    });
-  }
-  logger.info({ url: running.url }, `${options.name} listens`);
-  return running;
+  const started = app;
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= front.close().then(() => started.close()));
+  const ignoreSignals =
+    options.signals === false
+      ? undefined
+      : stopOnSignals({ logger, stop: () => close().finally(() => options.afterClose?.()) });
+  const url = urlOf(options.host, port);
+  logger.info({ url }, `${options.name} listens`);
+  return {
+    url,
+    port,
+    app,
+    close: () => {
+      ignoreSignals?.();
+      return close();
+    },
+  };
 }
 
 function rootModule(module: DynamicModule | Type, options: BootstrapOptions): DynamicModule {
@@ -103,16 +114,6 @@ function rootModule(module: DynamicModule | Type, options: BootstrapOptions): Dy
     providers: [{ provide: ReadinessRegistry, useValue: options.context.readiness }],
   };
   return { module: RootModule, imports: [platform, module, ...(options.extraModules ?? [])] };
-}
-
-function runningApp(app: INestApplication, front: HttpFront, url: string, port: number): RunningApp {
-  let closed: Promise<void> | undefined;
-  return {
-    url,
-    port,
-    app,
-    close: () => (closed ??= front.close().then(() => app.close())),
-  };
 }
 
 /** An address one can call; all addresses of the machine are called by its own. */

@@ -14,6 +14,7 @@ export {
 } from './access/principal.js';
 export { bootstrap, type BootstrapOptions, type RunningApp } from './bootstrap.js';
 export { API_KEY_MIN_CHARS, commonFields } from './config/common-fields.js';
+export { configExample } from './config/config-example.js';
 export { configTable } from './config/config-table.js';
 export {
   type ConfigDefinition,

@@ -16,26 +16,33 @@ export interface Readiness {
 
 /** What a process needs to do its work, by name. */
 export class ReadinessRegistry {
-  readonly #checks = new Map<string, ReadinessCheck>();
+  readonly #checks: { name: string; check: ReadinessCheck }[] = [];
 
   /**
+   * @param name several modules in one process may use the same, such as `nats`: it is fine when all of them are
    * @param check must be cheap: it runs on every call of `/readyz`
    * @returns takes the check off again
    */
   register(name: string, check: ReadinessCheck): () => void {
-    this.#checks.set(name, check);
+    const entry = { name, check };
+    this.#checks.push(entry);
     return () => {
-      if (this.#checks.get(name) === check) this.#checks.delete(name);
+      const index = this.#checks.indexOf(entry);
+      if (index !== -1) this.#checks.splice(index, 1);
     };
   }
 
   /** Runs all checks at once. Never throws. */
   async check(): Promise<Readiness> {
-    const entries = await Promise.all(
-      [...this.#checks].map(async ([name, check]) => [name, await outcomeOf(check)] as const),
+    const outcomes = await Promise.all(
+      this.#checks.map(async ({ name, check }) => ({ name, outcome: await outcomeOf(check) })),
     );
-    const ready = entries.every(([, outcome]) => outcome === 'ok');
-    return { status: ready ? 'ok' : 'not ready', checks: Object.fromEntries(entries) };
+    const checks: Record<string, string> = {};
+    for (const { name, outcome } of outcomes) {
+      if ((checks[name] ?? 'ok') === 'ok') checks[name] = outcome;
+    }
+    const ready = outcomes.every(({ outcome }) => outcome === 'ok');
+    return { status: ready ? 'ok' : 'not ready', checks };
   }
 }
 

@@ -32,7 +32,6 @@ export function createLogger(options: LoggerOptions): Logger {
   const sink = options.destination ?? pino.destination({ fd: 1, sync: true });
   return pino(
     {
-      name: options.name,
       base: { service: options.name },
       level: levels.base,
       timestamp: stdTimeFunctions.isoTime,

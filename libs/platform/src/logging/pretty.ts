@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino';
 const COLOURS: Record<string, number> = { trace: 90, debug: 90, info: 32, warn: 33, error: 31, fatal: 35 };
 
 /** Fields that stand at the head of the line or are of no use to a person at a terminal. */
-const HEAD_FIELDS = new Set(['level', 'time', 'service', 'name', 'module', 'msg', 'err', 'trace_id', 'span_id']);
+const HEAD_FIELDS = new Set(['level', 'time', 'service', 'module', 'msg', 'err', 'trace_id', 'span_id']);
 
 /** Turns JSON log lines into one line each for a person: time, level, module, message, the other fields. */
 export function prettyDestination(sink: DestinationStream, colour: boolean): DestinationStream {

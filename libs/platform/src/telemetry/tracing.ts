@@ -4,7 +4,7 @@ import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
-import type { SpanProcessor } from '@opentelemetry/sdk-trace';
+import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import { redactPath, redactedOrigin } from '../logging/redact.js';
 import { onTelemetryStop } from './stop.js';
 
@@ -19,10 +19,10 @@ export function tracingWanted(env: Readonly<Record<string, string | undefined>>)
 }
 
 /**
- * Starts tracing. Libraries are instrumented as they are loaded, so this comes before Express, pg and grpc-js.
- * @param options.spanProcessors where spans go; default: as the `OTEL_*` variables say
+ * Starts tracing; where spans go is said by the `OTEL_*` variables. Libraries are instrumented as they are loaded, so this comes before
+ * Express, pg and grpc-js.
  */
-export async function startTracing(options: { spanProcessors?: SpanProcessor[] } = {}): Promise<void> {
+export async function startTracing(): Promise<void> {
   const instrumentations = [
     new HttpInstrumentation({
       // Requests go out by undici alone.
@@ -48,11 +48,12 @@ export async function startTracing(options: { spanProcessors?: SpanProcessor[] }
   const sdk = new NodeSDK({
     instrumentations,
     // The default propagators also send `baggage`, whatever somebody put into it, to every receiver.
+    // Without the detector of the process: it sends the command line, and what was typed there.
+    resourceDetectors: [serviceInstanceIdDetector, hostDetector, envDetector],
     textMapPropagator: new W3CTraceContextPropagator(),
     metricReaders: [],
     logRecordProcessors: [],
     ...(serviceNameGiven(process.env) ? {} : { serviceName: 'tocsin' }),
-    ...(options.spanProcessors === undefined ? {} : { spanProcessors: options.spanProcessors }),
   });
   sdk.start();
   onTelemetryStop(() => sdk.shutdown());
