@@ -41,6 +41,8 @@ export interface RequestOptions<S extends z.ZodType = z.ZodType> {
 
 /** Something that takes requests until it is closed. */
 export interface Serving {
+  /** Resolves once the server knows of it, or it is closed: a request made from then on finds it. */
+  readonly ready: Promise<void>;
   /** Takes no more requests and resolves when those in hand are answered. */
   close(): Promise<void>;
 }
@@ -158,12 +160,12 @@ export class Broker {
 
   /** Calls `listener` after each reconnect. Returns what ends that. */
   onReconnect(listener: () => void): () => void {
-    return this.#link.onReconnect(listener);
+    return this.#link.onReconnect(() => queueMicrotask(listener));
   }
 
   /** Calls `listener` each time the connection breaks. Returns what ends that. */
   onDisconnect(listener: () => void): () => void {
-    return this.#link.onDisconnect(listener);
+    return this.#link.onDisconnect(() => queueMicrotask(listener));
   }
 
   /** Sends what is waiting, then closes. */

@@ -1,6 +1,13 @@
 import { TocsinError } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
 import { millis, nanos } from '@nats-io/transport-node';
 import { API_ERROR, brokerError, isApiError } from './broker-error.js';
 import type { Link } from './link.js';
@@ -81,12 +88,13 @@ export async function createEventsStream(
   const wanted = settingsOf(options);
   try {
     const made = await link.guard(link.manager.streams.add({ ...wanted, first_seq: firstSequence }));
-    if (made.state.last_seq !== firstSequence - 1) throw notKept(['first_seq']);
+    // At or beyond it: a rival with the same settings was quicker and may have begun to fill it.
+    if (made.state.last_seq < firstSequence - 1) throw notKept(['first_seq']);
     return requireSettings(made, wanted);
   } catch (error) {
     const rival = isApiError(error, API_ERROR.streamNameInUse) ? await findEventsStream(link) : undefined;
     if (rival !== undefined) return rival;
-    throw brokerError(`create stream ${JETSTREAM.eventsStream}`, error);
+    throw refusedSettings(`create stream ${JETSTREAM.eventsStream}`, error);
   }
 }
 
@@ -105,7 +113,7 @@ export async function alignEventsStream(
     const { name, ...changes } = wanted;
     return requireSettings(await link.guard(link.manager.streams.update(name, changes)), wanted);
   } catch (error) {
-    throw brokerError(`bring stream ${JETSTREAM.eventsStream} to its settings`, error);
+    throw refusedSettings(`bring stream ${JETSTREAM.eventsStream} to its settings`, error);
   }
 }
 
@@ -116,6 +124,12 @@ export async function deleteEventsStream(link: Link): Promise<void> {
   } catch (error) {
     if (!isApiError(error, API_ERROR.streamNotFound)) throw brokerError(`delete ${JETSTREAM.eventsStream}`, error);
   }
+}
+
+/** The server's own word on what it does not take: more copies than servers, more bytes than disk, another storage than there is. */
+function refusedSettings(doing: string, error: unknown): TocsinError {
+  if (!(error instanceof JetStreamApiError) || error.status === 503) return brokerError(doing, error);
+  return new TocsinError('TCN_NATS_UNSUITABLE', `nats-server refuses to ${doing}: ${error.message}`, { cause: error });
 }
 
 function requireSettings(info: StreamInfo, wanted: Settings): StreamInfo {

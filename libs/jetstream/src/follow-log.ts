@@ -8,7 +8,7 @@ import { linkOf } from './link-registry.js';
 import { logReader, type LogPage } from './log-reader.js';
 import { eventIn, sameEvent } from './stream-divergence.js';
 import { StreamReader, type StreamMessage } from './stream-reader.js';
-import { Backoff, pause } from './waiting.js';
+import { Backoff, orAborted, pause } from './waiting.js';
 
 export interface FollowOptions {
   /** The checkpoint: the first event wanted is `after + 1`. */
@@ -89,7 +89,7 @@ class LogFollower {
   async #advance(): Promise<void> {
     const { signal } = this.#options;
     while (!signal.aborted && this.#link.connected) {
-      const stream = await findEventsStream(this.#link);
+      const stream = await orAborted(findEventsStream(this.#link), signal);
       const reachable =
         stream !== undefined &&
         performance.now() >= this.#distrustUntilMs &&
@@ -112,12 +112,8 @@ class LogFollower {
   /** Hands over what the stream has and gets, until it ends or falls behind the log. */
   async #fromStream(page: LogPage): Promise<void> {
     const { signal } = this.#options;
-    const reader = await StreamReader.open(this.#link, JETSTREAM.eventsStream, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: this.#last + 1,
-    });
-    const stop = () => reader.close();
-    signal.addEventListener('abort', stop, { once: true });
+    const start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#last + 1 };
+    const reader = await StreamReader.open(this.#link, JETSTREAM.eventsStream, start, signal);
     try {
       let expected = page.events[0];
       this.#noteProgress(page.head);
@@ -138,7 +134,6 @@ class LogFollower {
         this.#retry.reset();
       }
     } finally {
-      signal.removeEventListener('abort', stop);
       reader.close();
     }
   }
@@ -159,14 +154,18 @@ class LogFollower {
   }
 
   async #fromPage(page: LogPage): Promise<void> {
-    for (const [index, event] of page.events.entries()) this.#requireNext(event, this.#last + 1 + index);
+    for (const [index, event] of page.events.entries()) {
+      const next = this.#last + 1 + index;
+      if (event.position === next) continue;
+      throw new TocsinError('TCN_LOG_DAMAGED', `the log gave position ${event.position} where ${next} is next`);
+    }
     await this.#handOver(page.events);
     this.#noteProgress(page.head);
     this.#retry.reset();
   }
 
   async #page(limit: number): Promise<LogPage> {
-    const page = await this.#read(this.#last, limit);
+    const page = await orAborted(this.#read(this.#last, limit), this.#options.signal);
     if (page.head >= this.#last) return page;
     throw new TocsinError('TCN_LOG_DAMAGED', `the log ends at ${page.head}, the checkpoint is ${this.#last}`);
   }
@@ -178,15 +177,11 @@ class LogFollower {
       if (message.sequence <= this.#last) continue;
       const event = eventIn(message.data, message.sequence);
       if (event === undefined) throw this.#distrust(`its sequence ${message.sequence} holds no event of that position`);
-      this.#requireNext(event, this.#last + 1 + events.length);
+      const next = this.#last + 1 + events.length;
+      if (event.position !== next) throw this.#distrust(`position ${event.position} came where ${next} is next`);
       events.push(event);
     }
     return events;
-  }
-
-  #requireNext(event: RecordedEvent, position: number): void {
-    if (event.position === position) return;
-    throw new TocsinError('TCN_UNAVAILABLE', `position ${event.position} came where ${position} is next`);
   }
 
   /** Hands events over until they are taken. */

@@ -35,7 +35,7 @@ const MAX_RETRY_MS = 2_000;
 export interface WatchedBucket {
   link: Link;
   /** Makes sure that the bucket exists and reads the last entry of each key, then what follows. */
-  open: () => Promise<StreamReader>;
+  open: (signal: AbortSignal) => Promise<StreamReader>;
   changeIn: (message: StreamMessage) => Change | undefined;
 }
 
@@ -57,7 +57,7 @@ export function watchBucket(options: WatchOptions, bucket: WatchedBucket): Watch
     while (!signal.aborted) {
       try {
         if (!(await bucket.link.whenConnected(MAX_RETRY_MS, signal))) continue;
-        const reader = await bucket.open();
+        const reader = await bucket.open(signal);
         if (begun) await options.onReset?.();
         begun = true;
         await tell(reader, signal, backoff);
@@ -70,8 +70,6 @@ export function watchBucket(options: WatchOptions, bucket: WatchedBucket): Watch
   }
 
   async function tell(reader: StreamReader, signal: AbortSignal, backoff: Backoff): Promise<void> {
-    const stop = () => reader.close();
-    signal.addEventListener('abort', stop, { once: true });
     try {
       let initial = reader.initialPending;
       if (initial === 0) await options.onSynced?.();
@@ -86,7 +84,6 @@ export function watchBucket(options: WatchOptions, bucket: WatchedBucket): Watch
         }
       }
     } finally {
-      signal.removeEventListener('abort', stop);
       reader.close();
     }
   }

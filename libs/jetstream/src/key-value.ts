@@ -1,6 +1,7 @@
 import { TocsinError } from '@tocsin/domain';
-import { DeliverPolicy, StorageType } from '@nats-io/jetstream';
+import { DeliverPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvOptions } from '@nats-io/kv';
+import { nanos } from '@nats-io/transport-node';
 import { API_ERROR, brokerError, isApiError } from './broker-error.js';
 import { parseJson } from './envelope.js';
 import { watchBucket, type Watch, type WatchOptions } from './key-value-watch.js';
@@ -30,6 +31,8 @@ export interface KeyValueEntry {
 const PLAIN = /^[A-Za-z0-9_/-]$/;
 /** The least the server takes for the life of the markers that tell watchers of an expired entry. */
 const MARKER_TTL_MS = 1_000;
+/** The least the server takes. */
+const DUPLICATE_WINDOW_MS = 100;
 const SNAPSHOT_IDLE_MS = 5_000;
 
 /**
@@ -89,11 +92,13 @@ export class KeyValue {
   /** Keys that hold something, sorted. */
   async keys(): Promise<string[]> {
     await this.#do('list', (kv) => kv.status());
-    const reader = await StreamReader.open(this.#link, streamOf(this.#bucket), {
-      deliver_policy: DeliverPolicy.LastPerSubject,
-      filter_subject: `$KV.${this.#bucket}.>`,
-      headers_only: true,
-    });
+    const signal = new AbortController().signal;
+    const reader = await StreamReader.open(
+      this.#link,
+      streamOf(this.#bucket),
+      { ...this.#lastOfEachKey(), headers_only: true },
+      signal,
+    );
     const keys: string[] = [];
     try {
       for (let left = reader.initialPending; left > 0;) {
@@ -119,12 +124,9 @@ export class KeyValue {
     const bucket = this.#bucket;
     return watchBucket(options, {
       link: this.#link,
-      open: async () => {
+      open: async (signal) => {
         await this.#ensure();
-        return StreamReader.open(this.#link, streamOf(bucket), {
-          deliver_policy: DeliverPolicy.LastPerSubject,
-          filter_subject: `$KV.${bucket}.>`,
-        });
+        return StreamReader.open(this.#link, streamOf(bucket), this.#lastOfEachKey(), signal);
       },
       changeIn: (message) => {
         const key = keyOf(bucket, message.subject);
@@ -155,6 +157,23 @@ export class KeyValue {
     }
   }
 
+  /** Brings a bucket made with other settings to those given here; what is not given stays as it is. */
+  async #align(): Promise<void> {
+    const { streams } = this.#link.manager;
+    const { config } = await this.#link.guard(streams.info(streamOf(this.#bucket)));
+    const { ttlMs, replicas } = this.#options;
+    const change: Partial<StreamConfig> = {
+      ...(replicas === undefined || replicas === config.num_replicas ? {} : { num_replicas: replicas }),
+      ...(ttlMs === undefined || nanos(ttlMs) === config.max_age ? {} : lifeSpan(ttlMs)),
+    };
+    if (Object.keys(change).length === 0) return;
+    await this.#link.guard(streams.update(streamOf(this.#bucket), { ...config, ...change }));
+  }
+
+  #lastOfEachKey() {
+    return { deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: `$KV.${this.#bucket}.>` };
+  }
+
   async #isGone(): Promise<boolean> {
     try {
       await this.#link.guard(this.#link.manager.streams.info(streamOf(this.#bucket)));
@@ -174,12 +193,25 @@ export class KeyValue {
       ...(description === undefined ? {} : { description }),
     };
     try {
-      this.#kv = await this.#link.guard(new Kvm(this.#link.nats).create(this.#bucket, options));
-      return this.#kv;
+      const kv = await this.#link.guard(new Kvm(this.#link.nats).create(this.#bucket, options));
+      await this.#align();
+      this.#kv = kv;
+      return kv;
     } catch (error) {
       throw brokerError(`open bucket ${this.#bucket}`, error);
     }
   }
+}
+
+/** Stream settings for entries that vanish, and markers that tell watchers of it. */
+function lifeSpan(ttlMs: number): Partial<StreamConfig> {
+  return {
+    max_age: nanos(ttlMs),
+    // Not used, but the server wants it no longer than the life span.
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    allow_msg_ttl: true,
+    subject_delete_marker_ttl: nanos(MARKER_TTL_MS),
+  };
 }
 
 function streamOf(bucket: string): string {

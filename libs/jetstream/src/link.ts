@@ -85,7 +85,7 @@ export class Link {
   markClosing(): void {
     this.#closing = true;
     this.#break();
-    for (const listener of [...this.#up]) listener();
+    for (const listener of this.#up) listener();
   }
 
   async #observe(): Promise<void> {
@@ -95,13 +95,13 @@ export class Link {
         this.#break();
       } else if (status.type === 'reconnect') {
         this.#connected = true;
-        for (const listener of [...this.#up]) listener();
+        for (const listener of this.#up) listener();
       }
     }
   }
 
   #break(): void {
     const error = new TocsinError('TCN_UNAVAILABLE', 'the connection to NATS was lost');
-    for (const listener of [...this.#down]) listener(error);
+    for (const listener of this.#down) listener(error);
   }
 }

@@ -35,7 +35,9 @@ export class NatsTransport extends Server implements CustomTransportStrategy {
       }
     }
     for (const [pattern, handler] of this.messageHandlers) this.#serving.push(this.#serve(pattern, handler));
-    callback();
+    // Announced where that can be done now; a broken connection is no reason not to start.
+    if (!this.#options.broker.connected()) callback();
+    else void Promise.all(this.#serving.map((serving) => serving.ready)).then(() => callback());
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { TocsinError } from '@tocsin/domain';
+import { TocsinError, isTocsinError } from '@tocsin/domain';
 import { parseOrThrow } from '@tocsin/contracts';
 import { context, type Context } from '@opentelemetry/api';
 import type { Msg, Subscription } from '@nats-io/transport-node';
@@ -30,6 +30,9 @@ export interface ServeOptions<S extends z.ZodType, R> {
   onError?: (error: unknown, subject: string) => void;
 }
 
+/** How long an answer is kept for a connection that is down. Whoever asked waits about as long. */
+const REPLY_PATIENCE_MS = 5_000;
+
 /** Answers requests on one subject. */
 export class Responder<S extends z.ZodType, R> {
   readonly #link: Link;
@@ -39,6 +42,7 @@ export class Responder<S extends z.ZodType, R> {
   readonly #running = new Set<Promise<void>>();
   readonly #concurrency: number;
   readonly #maxWaiting: number;
+  readonly ready: Promise<void>;
 
   constructor(link: Link, subject: string, options: ServeOptions<S, R>) {
     this.#link = link;
@@ -52,6 +56,20 @@ export class Responder<S extends z.ZodType, R> {
         else options.onError?.(error, subject);
       },
     });
+    this.ready = this.#announce();
+  }
+
+  /** After a break the client announces its subscriptions by itself, so the next answer to a ping covers them. */
+  async #announce(): Promise<void> {
+    while (!this.#subscription.isClosed()) {
+      if (!(await this.#link.whenConnected(REPLY_PATIENCE_MS))) continue;
+      try {
+        await this.#link.guard(this.#link.nats.flush());
+        return;
+      } catch {
+        // Broken meanwhile: again, once it stands.
+      }
+    }
   }
 
   /** Takes no more requests, answers those that are here. */
@@ -68,7 +86,7 @@ export class Responder<S extends z.ZodType, R> {
       this.#waiting.push(message);
     } else {
       const overloaded = new TocsinError('TCN_OVERLOADED', `too many requests wait on ${message.subject}`);
-      this.#respond(message, sealError(overloaded));
+      void this.#respond(message, sealError(overloaded));
     }
   }
 
@@ -83,25 +101,29 @@ export class Responder<S extends z.ZodType, R> {
 
   async #answer(message: Msg): Promise<void> {
     const trace = contextOf(message.headers);
+    let reply: string;
     try {
       const payload = parseOrThrow(this.#options.schema, parseJson(message.data), `request on ${message.subject}`);
       const value = await context.with(trace, () => this.#options.handle(payload, { subject: message.subject, trace }));
-      this.#respond(message, sealValue(value));
+      reply = sealValue(value);
     } catch (error) {
-      if (!(error instanceof TocsinError)) this.#options.onError?.(error, message.subject);
-      this.#respond(message, sealError(error));
+      if (!isTocsinError(error)) this.#options.onError?.(error, message.subject);
+      reply = sealError(error);
     }
+    await this.#respond(message, reply);
   }
 
-  #respond(message: Msg, reply: string): void {
-    // Whoever asked is gone with a broken connection: its request has failed there already.
-    if (!this.#link.connected) return;
+  async #respond(message: Msg, reply: string): Promise<void> {
+    // Whoever asked may have a connection that still stands.
+    await this.#link.whenConnected(REPLY_PATIENCE_MS);
+    if (this.#link.nats.isClosed()) return;
     const bytes = Buffer.from(reply, 'utf8');
-    if (bytes.byteLength <= this.#link.maxPayloadBytes) {
-      message.respond(bytes);
-      return;
+    const most = this.#link.maxPayloadBytes;
+    const tooLarge = `the answer has ${bytes.byteLength} bytes, the server takes ${most} in one message`;
+    try {
+      message.respond(bytes.byteLength <= most ? bytes : sealError(new TocsinError('TCN_TOO_LARGE', tooLarge)));
+    } catch (error) {
+      this.#options.onError?.(error, message.subject);
     }
-    const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
-    message.respond(sealError(new TocsinError('TCN_TOO_LARGE', `the answer is too large for one message: ${limit}`)));
   }
 }

@@ -3,6 +3,7 @@ import { AckPolicy, ReplayPolicy, type ConsumerConfig } from '@nats-io/jetstream
 import { createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from '@nats-io/transport-node';
 import { brokerError } from './broker-error.js';
 import type { Link } from './link.js';
+import { orAborted } from './waiting.js';
 
 /** One message of a stream. */
 export interface StreamMessage {
@@ -28,6 +29,14 @@ const SILENCE_MS = 2 * HEARTBEAT_MS + 1_000;
 /** The server forgets a consumer nobody has pulled from for so long. A reader that comes back later simply opens a new one. */
 const INACTIVE_MS = 60_000;
 
+interface ReaderOptions {
+  link: Link;
+  stream: string;
+  consumer: string;
+  initialPending: number;
+  signal: AbortSignal;
+}
+
 /**
  * Reads a stream through an ephemeral pull consumer, in order, each message once. It recovers from nothing: at the first doubt (a
  * message lost on the way, heartbeats missing, consumer or stream gone, connection broken) it ends, and whoever reads opens another
@@ -43,6 +52,7 @@ export class StreamReader {
   readonly #subscription: Subscription;
   readonly #queue: StreamMessage[] = [];
   readonly #offDisconnect: () => void;
+  readonly #offAbort: () => void;
   readonly #watch: NodeJS.Timeout;
   #requested = 0;
   #delivered = 0;
@@ -50,9 +60,12 @@ export class StreamReader {
   #ended: TocsinError | undefined;
   #wake: (() => void) | undefined;
 
-  private constructor(link: Link, stream: string, consumer: string, initialPending: number) {
+  private constructor(options: ReaderOptions) {
+    const { link, stream, consumer, signal } = options;
     this.#link = link;
-    this.initialPending = initialPending;
+    this.initialPending = options.initialPending;
+    this.#offAbort = () => signal.removeEventListener('abort', this.close);
+    signal.addEventListener('abort', this.close, { once: true });
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#delete = () => link.manager.consumers.delete(stream, consumer);
     this.#subscription = link.nats.subscribe(this.#inbox, {
@@ -70,19 +83,23 @@ export class StreamReader {
    * Creates the consumer.
    * @throws TocsinError `TCN_UNAVAILABLE` or `TCN_TIMEOUT`, JetStream's own error in its cause
    */
-  static async open(link: Link, stream: string, start: Partial<ConsumerConfig>): Promise<StreamReader> {
+  static async open(
+    link: Link,
+    stream: string,
+    start: Partial<ConsumerConfig>,
+    signal: AbortSignal,
+  ): Promise<StreamReader> {
     try {
-      const info = await link.guard(
-        link.manager.consumers.add(stream, {
-          ...start,
-          ack_policy: AckPolicy.None,
-          replay_policy: ReplayPolicy.Instant,
-          inactive_threshold: nanos(INACTIVE_MS),
-          mem_storage: true,
-          num_replicas: 1,
-        }),
-      );
-      return new StreamReader(link, stream, info.name, info.num_pending);
+      const adding = link.manager.consumers.add(stream, {
+        ...start,
+        ack_policy: AckPolicy.None,
+        replay_policy: ReplayPolicy.Instant,
+        inactive_threshold: nanos(INACTIVE_MS),
+        mem_storage: true,
+        num_replicas: 1,
+      });
+      const info = await orAborted(link.guard(adding), signal);
+      return new StreamReader({ link, stream, consumer: info.name, initialPending: info.num_pending, signal });
     } catch (error) {
       throw brokerError(`read stream ${stream}`, error);
     }
@@ -111,13 +128,13 @@ export class StreamReader {
     return taken;
   }
 
-  /** Ends the reader and removes its consumer. */
-  close(): void {
+  /** Ends the reader and removes its consumer; also called when the signal given to `open` aborts. */
+  readonly close = (): void => {
     if (this.#ended !== undefined) return;
     this.#end(new TocsinError('TCN_UNAVAILABLE', 'the reader is closed'));
     // The server removes an abandoned consumer by itself; a failure here costs it a minute of memory.
     if (this.#link.connected) this.#delete().catch(() => undefined);
-  }
+  };
 
   #receive(message: Msg): void {
     if (this.#ended !== undefined) return;
@@ -199,6 +216,7 @@ export class StreamReader {
     this.#ended = error;
     clearInterval(this.#watch);
     this.#offDisconnect();
+    this.#offAbort();
     this.#subscription.unsubscribe();
     this.#wake?.();
   }

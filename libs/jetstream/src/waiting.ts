@@ -39,6 +39,21 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await new Wakeup().wait(ms, signal);
 }
 
+/** The result of `work`, or the reason of `signal` as soon as it aborts; what `work` then still brings is dropped. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop);
+  }
+}
+
 /** Growing waits between retries: doubling from `firstMs` to `maxMs`, each shortened by up to half at random so that rivals part. */
 export class Backoff {
   #nextMs: number;
