@@ -3,10 +3,11 @@ import { TocsinError } from '@tocsin/domain';
 import type { Broker, KeyValue } from '@tocsin/jetstream';
 import { Sealer } from '@tocsin/platform';
 import type { Database } from '@tocsin/postgres';
+import { eventually } from '@tocsin/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ProjectionStore } from './projection/projection-store.js';
 import { SealedStore } from './subscriptions/sealed-store.js';
-import { eventually, type RunningRegistry, Servers } from './testing/registry-harness.js';
+import { type RunningRegistry, Servers } from './testing/registry-harness.js';
 import { StandInRecorder } from './testing/stand-in-recorder.js';
 
 const CHECK = { type: 'tcp', host: 'edge.example.net', port: 443 };
@@ -84,6 +85,8 @@ async function declaredRevisions(): Promise<Record<string, number>> {
   const rows = await database.query<{ name: string; revision: number }>(`SELECT name, revision FROM registry.target`);
   return Object.fromEntries(rows.map(({ name, revision }) => [name, revision]));
 }
+
+const CONVERGED = { what: 'observers see what is declared' };
 
 const converged = async () =>
   JSON.stringify(Object.entries(await watched()).sort()) ===
@@ -191,7 +194,7 @@ describe('the projection', () => {
     await one.call('DELETE', '/v1/targets/replay-3');
     await one.call('PUT', '/v1/subscriptions/replay', SUBSCRIPTION);
     await two.call('PUT', '/v1/subscriptions/replay', { ...SUBSCRIPTION, order: 'none' });
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
     const before = await projection();
     const watchedBefore = await watched();
 
@@ -202,8 +205,8 @@ describe('the projection', () => {
       events: [{ id: 'x1', source: 'urn:x', type: 'com.acme.x', subject: 'x', time: '2030-01-01T00:00:00.000Z' }],
     });
     const expected = before.replace(/\d+$/, String(recorder.events.length));
-    await eventually(async () => (await projection()) === expected);
-    await eventually(converged);
+    await eventually(async () => (await projection()) === expected, { what: 'the projection is as before' });
+    await eventually(converged, CONVERGED);
     expect(await watched()).toEqual(watchedBefore);
   });
 
@@ -224,7 +227,7 @@ describe('the projection', () => {
     }
     const [row] = await database.query<{ position: number }>(`SELECT position FROM registry.checkpoint`);
     expect(row?.position).toBe(recorder.events.length);
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
   });
 
   it('stops at an event of its own that it cannot read, says so, and goes on once another replica has read it', async () => {
@@ -241,13 +244,16 @@ describe('the projection', () => {
         },
       ],
     })[0]?.position;
-    await eventually(async () => (await registry.readiness.check()).status !== 'ok');
+    await eventually(async () => (await registry.readiness.check()).status !== 'ok', { what: 'readiness tells' });
     const { checks } = await registry.readiness.check();
     expect(checks['registry']).toContain(`interrupted after position ${(position ?? 0) - 1}`);
 
     // Another replica, of a version that reads it, writes it to the projection they share: this one goes on behind it.
     await database.query(`UPDATE registry.checkpoint SET position = $1`, [position]);
-    await eventually(async () => (await registry.readiness.check()).status === 'ok');
+    await eventually(async () => (await registry.readiness.check()).status === 'ok', {
+      what: 'it is ready again',
+      timeoutMs: 20_000,
+    });
     expect((await registry.call('PUT', '/v1/targets/after-future', TARGET)).status).toBe(201);
   });
 });
@@ -258,25 +264,25 @@ describe('what observers see', () => {
   it('follows every declaration, change and removal', async () => {
     const registry = await start();
     const created = await registry.call('PUT', '/v1/targets/fed', TARGET);
-    await eventually(async () => (await watched())['fed'] === created.body.revision);
+    await eventually(async () => (await watched())['fed'] === created.body.revision, { what: 'the target is shown' });
     expect((await bucket.get('fed'))?.value).toMatchObject({ name: 'fed', spec: { kind: 'node', check: CHECK } });
     const changed = await registry.call('PUT', '/v1/targets/fed', { ...TARGET, labels: { a: 'b' } });
-    await eventually(async () => (await watched())['fed'] === changed.body.revision);
+    await eventually(async () => (await watched())['fed'] === changed.body.revision, { what: 'the change is shown' });
     await registry.call('DELETE', '/v1/targets/fed');
-    await eventually(async () => (await watched())['fed'] === undefined);
+    await eventually(async () => (await watched())['fed'] === undefined, { what: 'the target is taken away' });
   });
 
   it('comes back after the bucket is lost, and after somebody wrote into it', async () => {
     const registry = await start();
     await registry.call('PUT', '/v1/targets/kept', TARGET);
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
     await deleteBucket();
-    await eventually(async () => (await watched())['kept'] !== undefined && (await converged()));
+    await eventually(async () => (await watched())['kept'] !== undefined && (await converged()), CONVERGED);
 
     await bucket.put('kept', { name: 'kept', revision: 1, spec: FULL_CHECK });
     await bucket.put('never-declared', { name: 'never-declared', revision: 99, spec: {} });
     await bucket.delete('shared-1');
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
   });
 
   it('is made right at the start, whatever happened meanwhile', async () => {
@@ -300,7 +306,7 @@ describe('what observers see', () => {
       );
       if (round % 3 === 2) await replicas[0]?.call('DELETE', '/v1/targets/raced');
     }
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
     const seen: number[] = [];
     const synced = Promise.withResolvers<void>();
     const watch = bucket.watch({
@@ -318,7 +324,7 @@ describe('what observers see', () => {
         ),
       );
     }
-    await eventually(converged);
+    await eventually(converged, CONVERGED);
     await watch.close();
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(seen.length).toBeGreaterThan(5);

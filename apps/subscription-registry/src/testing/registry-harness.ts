@@ -1,4 +1,4 @@
-import { startNats, startPostgres } from '@tocsin/embedded';
+import { type NatsServer, startNats } from '@tocsin/embedded';
 import { Broker } from '@tocsin/jetstream';
 import {
   bootstrap,
@@ -10,14 +10,14 @@ import {
   systemClock,
 } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { eventually, testDatabase, testFolder } from '@tocsin/testing';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SubscriptionRegistryModule } from '../app.module.js';
 import { subscriptionRegistryConfig } from '../config.js';
 
-const API_KEY = 'key-for-specs-of-thirty-two-chars';
+/** Key of every service started here. */
+export const API_KEY = 'key-for-specs-of-thirty-two-chars';
 
 /** An answer, read. */
 export interface Answer {
@@ -42,24 +42,26 @@ export interface RunningRegistry {
 /** Postgres and NATS for the specs of one file. */
 export class Servers {
   readonly masterKey = Sealer.newMasterKey();
-  readonly #undo: (() => Promise<unknown>)[] = [];
+  readonly #natsDir: string;
+  #nats: NatsServer;
 
   private constructor(
     readonly postgresUrl: string,
-    readonly natsUrl: string,
-  ) {}
+    natsDir: string,
+    nats: NatsServer,
+  ) {
+    this.#natsDir = natsDir;
+    this.#nats = nats;
+  }
 
   static async start(): Promise<Servers> {
-    const folder = await mkdtemp(join(tmpdir(), 'tocsin-registry-'));
-    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durability: 'fast' });
-    const nats = await startNats({ dataDir: join(folder, 'nats') });
-    const servers = new Servers(postgres.url, nats.url);
-    servers.#undo.push(
-      () => rm(folder, { recursive: true, force: true }),
-      () => postgres.stop(),
-      () => nats.stop(),
-    );
-    return servers;
+    const postgres = await testDatabase();
+    const natsDir = join(await testFolder(), 'nats');
+    return new Servers(postgres.url, natsDir, await startNats({ dataDir: natsDir }));
+  }
+
+  get natsUrl(): string {
+    return this.#nats.url;
   }
 
   connect(name: string): Promise<Broker> {
@@ -69,6 +71,15 @@ export class Servers {
   /** A look into the registry's tables from outside. */
   database(): Promise<Database> {
     return Database.open({ url: this.postgresUrl, applicationName: 'spec', schema: 'registry', migrations: [] });
+  }
+
+  /** Kills NATS, removes everything JetStream has stored, and starts it again at the same place. */
+  async wipeNats(): Promise<void> {
+    const { port } = this.#nats;
+    this.#nats.kill9();
+    await this.#nats.exited;
+    await rm(join(this.#natsDir, 'jetstream'), { recursive: true, force: true });
+    this.#nats = await startNats({ dataDir: this.#natsDir, port });
   }
 
   async registry(): Promise<RunningRegistry> {
@@ -100,7 +111,9 @@ export class Servers {
       broker,
       readiness,
       call: (method, path, body, headers) => call(`${app.url}${path}`, method, body, headers),
-      ready: () => eventually(async () => (await readiness.check()).status === 'ok'),
+      ready: async () => {
+        await eventually(async () => (await readiness.check()).status === 'ok', { what: 'the registry is ready' });
+      },
       close: async () => {
         await app.close();
         await broker.close();
@@ -109,16 +122,7 @@ export class Servers {
   }
 
   async stop(): Promise<void> {
-    for (const step of this.#undo.splice(0).reverse()) await step();
-  }
-}
-
-/** Resolves once `condition` holds. @throws Error after 15 s */
-export async function eventually(condition: () => Promise<boolean> | boolean, timeoutMs = 15_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`did not come true within ${timeoutMs} ms: ${condition}`);
-    await delay(25);
+    await this.#nats.stop();
   }
 }
 
