@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { TocsinError } from '@tocsin/domain';
 import type { Application, Request, RequestHandler, Response } from 'express';
@@ -23,6 +23,7 @@ export class HttpFront {
   readonly adapter: ExpressAdapter;
   readonly #server: Server;
   readonly #active = new Set<Response>();
+  readonly #sockets = new Set<Socket>();
   readonly #metrics = new HttpMetrics();
   #open = false;
   #closing = false;
@@ -37,6 +38,10 @@ export class HttpFront {
       { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
       application,
     );
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
   }
 
   /**
@@ -71,6 +76,10 @@ export class HttpFront {
     this.#closing = true;
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    // Browsers open connections ahead of need; Node does not count one on which nothing was ever sent as idle.
+    for (const socket of this.#sockets) {
+      if (socket.bytesRead === 0) socket.destroy();
+    }
     for (const response of this.#active) {
       if (isEventStream(response)) response.end();
       else if (!response.headersSent) response.setHeader('connection', 'close');

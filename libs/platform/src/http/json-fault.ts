@@ -21,8 +21,8 @@ export function findJsonFault(text: string): JsonFault | undefined {
   const before = text.slice(0, fault.offset);
   const line = before.split('\n').length;
   const column = fault.offset - (before.lastIndexOf('\n') + 1) + 1;
-  const character = [...text.slice(fault.offset, fault.offset + 2)][0];
-  const found = character === undefined ? 'the end' : JSON.stringify(character);
+  const codePoint = text.codePointAt(fault.offset);
+  const found = codePoint === undefined ? 'the end' : JSON.stringify(String.fromCodePoint(codePoint));
   return { offset: fault.offset, line, column, detail: `expected ${fault.expected}, found ${found}` };
 }
 
