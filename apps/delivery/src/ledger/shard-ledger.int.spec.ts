@@ -1,0 +1,146 @@
+import { createLogger } from '@tocsin/platform';
+import { Database } from '@tocsin/postgres';
+import { testDatabase, type TestDatabase } from '@tocsin/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ShardLeases } from '../shards/shard-leases.js';
+import { CreateDeliverySchema1700000000000, DELIVERY_ROLE, SHARDS } from './schema.js';
+import { type AttemptRecord, type PendingRecord, ShardLedger } from './shard-ledger.js';
+
+const logger = createLogger({ name: 'test', level: 'silent' });
+const NOW = Date.UTC(2030, 0, 1);
+
+function attempt(position: number, delivered: boolean, number = 1): AttemptRecord {
+  return {
+    subscription: 's',
+    position,
+    webhookId: `evt_${position}`,
+    eventType: 'com.acme.x',
+    eventSubject: 'node/a',
+    number,
+    startedAt: NOW + position,
+    delivered,
+    outcome: delivered ? 'delivered' : 'retry',
+    status: delivered ? 204 : 503,
+    errorClass: undefined,
+    detail: undefined,
+    address: '127.0.0.1:80',
+    urlHash: 'ab',
+    phasesMs: { total: 3.5 },
+    responseBytes: 0,
+    bodyHead: 'a\u0000b\ud800',
+    nextAt: undefined,
+    worker: 'w',
+    traceId: undefined,
+  };
+}
+
+function pending(position: number, attempts = 0): PendingRecord {
+  return { subscription: 's', position, subject: 'node/a', attempts, nextAt: NOW + 2_000, since: NOW };
+}
+
+describe('ShardLedger', () => {
+  let own: TestDatabase;
+  let database: Database;
+  let leases: ShardLeases;
+
+  beforeAll(async () => {
+    own = await testDatabase();
+    database = await Database.open({
+      url: own.url,
+      applicationName: 'test',
+      role: DELIVERY_ROLE,
+      schema: 'delivery',
+      migrations: [CreateDeliverySchema1700000000000],
+    });
+  });
+
+  afterAll(async () => {
+    await database.close();
+  });
+
+  beforeEach(async () => {
+    await own.query('TRUNCATE delivery.pending, delivery.dead, delivery.parked, delivery.replica');
+    await own.query('TRUNCATE delivery.attempt');
+    await own.query(`UPDATE delivery.shard SET epoch = 0, owner = NULL, lease_until = '-infinity', checkpoint = 0`);
+    leases = new ShardLeases(database, 'one', SHARDS);
+  });
+
+  async function ledger(checkpoint: { now: number }, onFenced = () => undefined): Promise<ShardLedger> {
+    const [lease] = await leases.take(1);
+    if (lease === undefined) throw new Error('no shard is free');
+    return new ShardLedger(database, lease.shard, lease.epoch, { logger, checkpointNow: () => checkpoint.now, onFenced });
+  }
+
+  it('gives the next owner the checkpoint, what is unfinished, and what is settled behind the checkpoint', async () => {
+    const checkpoint = { now: 0 };
+    const first = await ledger(checkpoint);
+    checkpoint.now = 2;
+    await Promise.all([
+      first.attempt(attempt(1, true)),
+      first.attempt(attempt(3, true)),
+      first.attempt(attempt(2, false)),
+      first.pending('s', 2, pending(2, 1)),
+      first.dead({ subscription: 's', position: 4, attempts: 22, reason: 'schedule-exhausted', at: NOW }),
+      first.parked('t', { subscription: 't', position: 9, reason: 'backlog', since: NOW }),
+    ]);
+    await first.close(1_000);
+    const state = await first.load();
+    expect(state).toEqual({
+      checkpoint: 2,
+      pending: [{ ...pending(2, 1) }],
+      parked: [{ subscription: 't', position: 9, reason: 'backlog', since: NOW }],
+      settled: new Set(['s|3', 's|4']),
+    });
+    const [row] = await own.query<{ body_head: string }>('SELECT body_head FROM delivery.attempt WHERE position = 1');
+    expect(row?.body_head).toBe('a\ufffdb\ufffd');
+  });
+
+  it('takes the row away with the attempt that settles it', async () => {
+    const checkpoint = { now: 5 };
+    const one = await ledger(checkpoint);
+    await one.pending('s', 5, pending(5));
+    await Promise.all([one.attempt(attempt(5, true)), one.pending('s', 5, null)]);
+    expect(await own.query('SELECT * FROM delivery.pending')).toEqual([]);
+    await one.close(1_000);
+  });
+
+  it('writes nothing, and says so, once another owner has a later epoch', async () => {
+    let fenced = 0;
+    const stale = await ledger({ now: 7 }, () => void (fenced += 1));
+    await own.query(`UPDATE delivery.shard SET lease_until = '-infinity'`);
+    await new ShardLeases(database, 'two', SHARDS).take(SHARDS);
+    await expect(stale.attempt(attempt(7, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
+    expect(fenced).toBe(1);
+    expect(await own.query('SELECT * FROM delivery.attempt')).toEqual([]);
+    expect(await own.query('SELECT max(checkpoint)::int AS checkpoint FROM delivery.shard')).toEqual([{ checkpoint: 0 }]);
+    await expect(stale.attempt(attempt(8, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
+  });
+
+  it('never moves the checkpoint back', async () => {
+    const checkpoint = { now: 9 };
+    const one = await ledger(checkpoint);
+    await one.attempt(attempt(9, true));
+    checkpoint.now = 3;
+    await one.attempt(attempt(3, true));
+    expect((await one.load()).checkpoint).toBe(9);
+    await one.close(1_000);
+  });
+
+  it('keeps attempts as they were written, also against the owner of the table', async () => {
+    const one = await ledger({ now: 1 });
+    await one.attempt(attempt(1, true));
+    await one.close(1_000);
+    await expect(database.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/permission denied/);
+    await expect(own.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/append-only/);
+    await expect(own.query('DELETE FROM delivery.attempt')).rejects.toThrow(/append-only/);
+  });
+
+  it('shares the shards out, and none to two', async () => {
+    const other = new ShardLeases(database, 'two', SHARDS);
+    expect((await leases.renew([])).share).toBe(SHARDS);
+    expect((await other.renew([])).share).toBe(SHARDS / 2);
+    const [mine, theirs] = await Promise.all([leases.take(SHARDS), other.take(SHARDS)]);
+    const taken = [...mine, ...theirs].map((lease) => lease.shard).sort();
+    expect(taken).toEqual(Array.from({ length: SHARDS }, (_, shard) => shard));
+  });
+});

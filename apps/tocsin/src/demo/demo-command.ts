@@ -1,0 +1,150 @@
+import { ApiClient } from '@tocsin/client';
+import { DeliveryStatistics } from '@tocsin/delivery';
+import { ProbeStatistics } from '@tocsin/health-probe';
+import { createLogger, startFailure, stopOnSignals } from '@tocsin/platform';
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { standaloneConfig } from '../up/standalone-config.js';
+import { type Standalone, startStandalone } from '../up/standalone.js';
+import { DemoNode } from './demo-node.js';
+import { DemoReceiver } from './demo-receiver.js';
+import { Narrator } from './narrator.js';
+
+/** Where the demo keeps its data; made anew each time. */
+const DATA_DIR = '.tocsin/demo';
+const NODES = ['edge-1', 'edge-2', 'edge-3', 'edge-4', 'edge-5'];
+const VICTIM = 'edge-3';
+/** Quick checks, so that the show does not drag; the defaults are ten times slower. */
+const CHECK = { type: 'http', interval: '1s', fastInterval: '250ms', timeout: '1s' } as const;
+/** Longest wait for anything that is due within a few seconds, milliseconds. */
+const PATIENCE_MS = 30_000;
+const POLL_MS = 100;
+
+/** `tocsin demo`: the main job on real servers, told step by step. Exit code 1 with the reason if a step fails. */
+export async function demo(options: { exit: boolean }): Promise<void> {
+  const narrator = new Narrator();
+  const stage = new Stage();
+  try {
+    stopOnSignals({ logger: stage.logger, stop: () => stage.clear() });
+    await show(narrator, stage);
+    if (options.exit) {
+      await stage.clear();
+      narrator.done('The demo has shown what it should; everything is stopped.');
+      return;
+    }
+    invite(narrator, stage);
+  } catch (error) {
+    await stage.clear();
+    console.error(startFailure('tocsin demo', error));
+    process.exit(1);
+  }
+}
+
+/** What stands on the stage, and has to be cleared away at the end. */
+class Stage {
+  readonly logger = createLogger({ name: 'tocsin', level: 'error', format: 'pretty' });
+  readonly nodes = NODES.map((name) => new DemoNode(name));
+  readonly receiver = new DemoReceiver(async (name, to) => {
+    const node = this.nodes.find((one) => one.name === name);
+    await node?.[to]();
+    return node !== undefined;
+  });
+  tocsin: Standalone | undefined;
+
+  async set(): Promise<Standalone> {
+    await rm(DATA_DIR, { recursive: true, force: true });
+    const config = standaloneConfig.parse({ TOCSIN_HTTP_PORT: '0', TOCSIN_DATA_DIR: DATA_DIR });
+    await Promise.all([...this.nodes.map((node) => node.up()), this.receiver.start()]);
+    this.tocsin = await startStandalone({ config, logger: this.logger, say: (line) => console.log(`   ${line}`) });
+    return this.tocsin;
+  }
+
+  async clear(): Promise<void> {
+    await this.tocsin?.stop();
+    this.tocsin = undefined;
+    await Promise.all([...this.nodes.map((node) => node.down()), this.receiver.stop()]);
+  }
+}
+
+async function show(narrator: Narrator, stage: Stage): Promise<void> {
+  narrator.title('Tocsin: confirms a state change once, records it, and tells everybody who subscribed.');
+  narrator.step('Starting a real Postgres, a real NATS and the four services …');
+  const startedAt = performance.now();
+  const tocsin = await stage.set();
+  narrator.line(`ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s on ${tocsin.url}`);
+
+  const client = new ApiClient(tocsin);
+  narrator.step('Declaring five nodes to watch, and one receiver to tell:');
+  const { secrets } = await client.apply({
+    targets: stage.nodes.map((node) => ({
+      name: node.name,
+      kind: 'node',
+      labels: { site: 'demo' },
+      check: { ...CHECK, url: node.url },
+    })),
+    subscriptions: [
+      {
+        name: 'receiver',
+        types: ['io.tocsin.*.offline', 'io.tocsin.*.online'],
+        destination: { kind: 'webhook', url: `${stage.receiver.url}/hook` },
+      },
+    ],
+  });
+  stage.receiver.trust(secrets['receiver'] ?? '');
+  await allUp(client);
+  narrator.line(`${NODES.join(', ')} are up, each checked every second. Nobody hears of it: nothing has changed.`);
+
+  const subject = `node/${VICTIM}`;
+  narrator.step(`Taking ${VICTIM} down. It refuses connections from now on …`);
+  let changedAt = performance.now();
+  await stage.nodes.find((node) => node.name === VICTIM)?.down();
+  const offline = await stage.receiver.next('io.tocsin.node.offline', subject, PATIENCE_MS);
+  narrator.webhook(offline, performance.now() - changedAt);
+
+  narrator.step(`Bringing ${VICTIM} back …`);
+  changedAt = performance.now();
+  await stage.nodes.find((node) => node.name === VICTIM)?.up();
+  const online = await stage.receiver.next('io.tocsin.node.online', subject, PATIENCE_MS);
+  narrator.webhook(online, performance.now() - changedAt);
+  if (online.event.episode !== offline.event.episode) throw new Error('the recovery does not belong to the outage');
+
+  await receipt(narrator, tocsin, stage);
+}
+
+async function allUp(client: ApiClient): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (const name of NODES) {
+    while ((await client.getTarget(name)).state !== 'up') {
+      if (performance.now() > deadline) throw new Error(`${name} was not found up within ${PATIENCE_MS / 1000} s`);
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+/** The noise receipt: what was looked at, what had changed, what was said. The ledger is written a moment after the receiver's answer. */
+async function receipt(narrator: Narrator, tocsin: Standalone, stage: Stage): Promise<void> {
+  const probes = tocsin.app.get(ProbeStatistics, { strict: false });
+  const deliveries = tocsin.app.get(DeliveryStatistics, { strict: false });
+  const deadline = performance.now() + PATIENCE_MS;
+  while (deliveries.counts().delivered < stage.receiver.received.length) {
+    if (performance.now() > deadline) throw new Error('a delivery that arrived was not counted');
+    await sleep(POLL_MS);
+  }
+  const { checks, transitions } = probes.counts();
+  narrator.step('The noise receipt:');
+  narrator.line();
+  narrator.line(`${checks} checks made → ${transitions} transitions → ${deliveries.counts().delivered} deliveries`);
+  narrator.line();
+}
+
+function invite(narrator: Narrator, stage: Stage): void {
+  const { tocsin, receiver } = stage;
+  narrator.done('It stays up for you to play with:');
+  narrator.line();
+  narrator.line(`curl -X POST ${receiver.url}/nodes/edge-1/down      take a node down, or up again`);
+  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/targets`);
+  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/events`);
+  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/deliveries`);
+  narrator.line();
+  narrator.aside('Ctrl-C ends it.');
+}
