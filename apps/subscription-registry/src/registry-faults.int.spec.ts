@@ -89,8 +89,8 @@ async function declaredRevisions(): Promise<Record<string, number>> {
 const CONVERGED = { what: 'observers see what is declared' };
 
 const converged = async () =>
-  JSON.stringify(Object.entries(await watched()).sort()) ===
-  JSON.stringify(Object.entries(await declaredRevisions()).sort());
+  JSON.stringify(Object.entries(await watched()).toSorted()) ===
+  JSON.stringify(Object.entries(await declaredRevisions()).toSorted());
 
 describe('a declaration that breaks off', () => {
   it('leaves nothing visible between the seal and the event', async () => {
@@ -326,7 +326,7 @@ describe('what observers see', () => {
     }
     await eventually(converged, CONVERGED);
     await watch.close();
-    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(seen).toEqual([...seen].toSorted((a, b) => a - b));
     expect(seen.length).toBeGreaterThan(5);
   });
 });

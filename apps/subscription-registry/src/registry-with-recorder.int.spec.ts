@@ -114,7 +114,7 @@ describe('registry and recorder together', () => {
         ),
       ),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412, 412]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412]);
     expect(await recordedOf('subscription/rivals')).toHaveLength(2);
   });
 
@@ -136,8 +136,8 @@ describe('registry and recorder together', () => {
     const after = await registry.call('PUT', '/v1/targets/after-the-wipe', TARGET);
     expect(after.status).toBe(201);
     await eventually(() => bucket.get('after-the-wipe'), { what: 'observers see the new one' });
-    expect((await bucket.keys()).sort()).toEqual(
-      (await registry.call('GET', '/v1/targets')).body.items.map(({ name }: { name: string }) => name).sort(),
+    expect((await bucket.keys()).toSorted()).toEqual(
+      (await registry.call('GET', '/v1/targets')).body.items.map(({ name }: { name: string }) => name).toSorted(),
     );
   });
 

@@ -255,7 +255,7 @@ describe('preconditions', () => {
     const conditional = await Promise.all(
       [2, 3, 4].map((n) => registry.call('PUT', path, body(n), { 'if-match': etag })),
     );
-    expect(conditional.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
+    expect(conditional.map(({ status }) => status).toSorted()).toEqual([200, 412, 412]);
     const unconditional = await Promise.all([5, 6, 7].map((n) => registry.call('PUT', path, body(n))));
     expect(unconditional.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(eventsOf('target/contended')).toHaveLength(5);

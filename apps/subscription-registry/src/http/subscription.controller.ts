@@ -1,6 +1,5 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Res } from '@nestjs/common';
 import type { SubscriptionView } from '@tocsin/contracts';
-import type { JsonValue } from '@tocsin/domain';
 import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
 import { type Page, parseListQuery } from '../request/page.js';
@@ -61,7 +60,7 @@ export class SubscriptionController {
   @Patch(':name')
   async patch(
     @Param('name') name: string,
-    @Body() patch: JsonValue,
+    @Body() patch: unknown,
     @Headers('if-match') ifMatch: string | undefined,
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) response: ServerResponse,

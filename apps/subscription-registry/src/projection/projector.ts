@@ -96,7 +96,7 @@ export class Projector {
   /** For readiness: true, or why the projection does not show the present. */
   readiness(): true | string {
     if (this.#stuck !== undefined) {
-      const reason = this.#stuck instanceof Error ? this.#stuck.message : String(this.#stuck);
+      const reason = this.#stuck instanceof Error ? this.#stuck.message : 'of no known kind';
       return `interrupted after position ${this.#reached}: ${reason}`;
     }
     return this.#caughtUp ? true : `at position ${this.#reached}, has not caught up with the log yet`;

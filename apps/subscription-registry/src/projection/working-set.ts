@@ -80,7 +80,7 @@ export class WorkingSet {
     if (isOwnSubject(event.subject)) this.versions.set(event.subject, event.version);
     switch (change?.kind) {
       case 'target-declared': {
-        const before = standing(this.targets, this.#standing.targets, change.name);
+        const before = rowBefore(this.targets, this.#standing.targets, change.name);
         this.targets.set(change.name, { name: change.name, spec: change.spec, ...declared(event, change, before) });
         break;
       }
@@ -94,13 +94,13 @@ export class WorkingSet {
       }
       case 'subscription-declared': {
         const { name, spec, sealedRef } = change;
-        const before = standing(this.subscriptions, this.#standing.subscriptions, name);
+        const before = rowBefore(this.subscriptions, this.#standing.subscriptions, name);
         if (before?.sealedRef !== undefined && before.sealedRef !== sealedRef) this.erasedSeals.push(before.sealedRef);
         this.subscriptions.set(name, { name, spec, sealedRef, ...declared(event, change, before) });
         break;
       }
       case 'subscription-removed': {
-        const before = standing(this.subscriptions, this.#standing.subscriptions, change.name);
+        const before = rowBefore(this.subscriptions, this.#standing.subscriptions, change.name);
         if (before?.sealedRef !== undefined) this.erasedSeals.push(before.sealedRef);
         this.subscriptions.set(change.name, null);
         break;
@@ -111,7 +111,7 @@ export class WorkingSet {
   }
 }
 
-function standing(
+function rowBefore(
   touched: ReadonlyMap<string, Standing | null>,
   stored: ReadonlyMap<string, Standing>,
   name: string,

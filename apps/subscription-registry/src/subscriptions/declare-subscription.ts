@@ -1,5 +1,5 @@
 import { nameSchema, parseOrThrow, type SubscriptionSpec, type SubscriptionView } from '@tocsin/contracts';
-import { type JsonValue, TocsinError } from '@tocsin/domain';
+import { TocsinError } from '@tocsin/domain';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
 import type { Outcome } from '../log/outcome.js';
@@ -56,11 +56,11 @@ export class DeclareSubscription {
    * Changes the fields that a JSON Merge Patch names and leaves the others, the secret ones too.
    * @throws TocsinError as {@link run}, and `TCN_NOT_FOUND`
    */
-  async patch(request: DeclareRequest & { patch: JsonValue }): Promise<DeclaredSubscription> {
+  async patch(request: DeclareRequest & { patch: unknown }): Promise<DeclaredSubscription> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     return this.#declare(name, request, (current) => {
       if (current === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
-      return parseSubscriptionSpec(mergePatch(current, splitName(name, request.patch) as JsonValue));
+      return parseSubscriptionSpec(mergePatch(current, splitName(name, request.patch)));
     });
   }
 
@@ -69,7 +69,7 @@ export class DeclareSubscription {
     request: DeclareRequest,
     specOf: (current: SubscriptionSpec | undefined) => SubscriptionSpec,
   ): Promise<DeclaredSubscription> {
-    const plan = await onCurrentState(this.#log, async () => {
+    const done = await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name) ?? { version: 0 };
       checkPrecondition(request.precondition ?? {}, standing.declared?.revision, subscriptionSubject(name));
       const plan = planSubscription({
@@ -91,8 +91,8 @@ export class DeclareSubscription {
       throw new TocsinError('TCN_CONFLICT', `subscription/${name} was removed while it was declared`);
     }
     return {
-      outcome: plan.outcome,
-      subscription: plan.secret === undefined ? shown : { ...shown, secret: plan.secret },
+      outcome: done.outcome,
+      subscription: done.secret === undefined ? shown : { ...shown, secret: done.secret },
     };
   }
 }

@@ -6,7 +6,7 @@ import {
   targetSpecSchema,
   type TargetView,
 } from '@tocsin/contracts';
-import { type JsonValue, TocsinError } from '@tocsin/domain';
+import { TocsinError } from '@tocsin/domain';
 import { isDeepStrictEqual } from 'node:util';
 import { faultAt } from '../request/fault.js';
 import { mergePatch } from '../request/merge-patch.js';
@@ -55,11 +55,11 @@ export class DeclareTarget {
    * Changes the fields that a JSON Merge Patch names and leaves the others.
    * @throws TocsinError as {@link run}, and `TCN_NOT_FOUND`
    */
-  async patch(request: DeclareRequest & { patch: JsonValue }): Promise<DeclaredTarget> {
+  async patch(request: DeclareRequest & { patch: unknown }): Promise<DeclaredTarget> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     return this.#declare(name, request, (current) => {
       if (current === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
-      return parseTargetSpec(name, mergePatch(current, splitName(name, request.patch) as JsonValue));
+      return parseTargetSpec(name, mergePatch(current, splitName(name, request.patch)));
     });
   }
 

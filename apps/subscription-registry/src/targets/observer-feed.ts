@@ -22,11 +22,11 @@ interface Entry {
   readonly revision: number | undefined;
 }
 
-const DECLARATIONS: readonly string[] = [
+const DECLARATIONS = new Set<string>([
   REGISTRY_EVENTS.targetRegistered,
   REGISTRY_EVENTS.targetUpdated,
   REGISTRY_EVENTS.targetRemoved,
-];
+]);
 
 /**
  * Keeps the bucket that observers watch equal to the declared targets. It doesn't count on having seen every change: it holds a mirror
@@ -80,7 +80,7 @@ export class ObserverFeed implements ProjectionListener {
 
   projected(events: readonly RecordedEvent[]): void {
     for (const event of events) {
-      if (DECLARATIONS.includes(event.type)) this.#dirty.add(event.subject.slice('target/'.length));
+      if (DECLARATIONS.has(event.type)) this.#dirty.add(event.subject.slice('target/'.length));
     }
     if (this.#dirty.size > 0) this.#wake.resolve();
   }
