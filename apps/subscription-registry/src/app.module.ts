@@ -18,6 +18,7 @@ import { RegistryService } from './registry-service.js';
 import { DeclareSubscription } from './subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from './subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from './subscriptions/remove-subscription.js';
+import { RotateSecret } from './subscriptions/rotate-secret.js';
 import { SealSweeper } from './subscriptions/seal-sweeper.js';
 import { SealedResponder } from './subscriptions/sealed-responder.js';
 import { SealedStore } from './subscriptions/sealed-store.js';
@@ -148,6 +149,12 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [RegistryLog, SubscriptionStore],
           useFactory: (log: RegistryLog, subscriptions: SubscriptionStore) =>
             new RemoveSubscription(log, subscriptions),
+        },
+        {
+          provide: RotateSecret,
+          inject: [RegistryLog, SubscriptionStore, SealedStore],
+          useFactory: (log: RegistryLog, subscriptions: SubscriptionStore, seals: SealedStore) =>
+            new RotateSecret({ log, subscriptions, seals, secrets, clock }),
         },
         {
           provide: ReadSubscriptions,

@@ -164,7 +164,7 @@ async function sealedOf(
 }
 
 describe('the sealed part', () => {
-  it('reaches delivery sealed, opens with the master key, and is gone with the subscription', async () => {
+  it('reaches delivery sealed, opens with the master key, rotates, and is gone with the subscription', async () => {
     const registry = await start();
     const created = await registry.call('PUT', '/v1/subscriptions/sealed', {
       ...SUBSCRIPTION,
@@ -181,6 +181,30 @@ describe('the sealed part', () => {
       headers: { 'X-Key': 'hush' },
       signingSecrets: [{ secret: created.body.secret }],
     });
+
+    const rotation = await registry.call('POST', '/v1/subscriptions/sealed/rotate-secret', { overlap: '1h' });
+    expect(rotation).toMatchObject({ status: 200, body: { secret: expect.stringMatching(/^whsec_/) } });
+    expect(rotation.body.revision).toBeGreaterThan(created.body.revision);
+    const after = await sealedOf('sealed');
+    const reopened = Sealer.fromMasterKey(servers.masterKey).open(
+      Buffer.from(after.sealed ?? '', 'base64'),
+      sealedContext('sealed', after.sealedRef ?? ''),
+    );
+    expect(JSON.parse(reopened)).toMatchObject({
+      url: 'https://u:p@hooks.example.net/t?k=v',
+      signingSecrets: [{ secret: rotation.body.secret }, { secret: created.body.secret, notAfter: expect.any(Number) }],
+    });
+    expect((await registry.call('POST', '/v1/subscriptions/sealed/rotate-secret')).status).toBe(200);
+    expect(await registry.call('POST', '/v1/subscriptions/sealed/rotate-secret')).toMatchObject({
+      status: 409,
+      body: { code: 'TCN_CONFLICT' },
+    });
+    expect(await registry.call('POST', '/v1/subscriptions/sealed/rotate-secret', { overlap: '8d' })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/overlap' }] },
+    });
+    expect((await registry.call('POST', '/v1/subscriptions/nobody/rotate-secret')).status).toBe(404);
+
     await registry.call('DELETE', '/v1/subscriptions/sealed');
     expect(await sealedOf('sealed')).toEqual({});
   });

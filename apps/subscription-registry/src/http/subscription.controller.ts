@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import type { SubscriptionView } from '@tocsin/contracts';
 import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
@@ -6,6 +6,7 @@ import { type Page, parseListQuery } from '../request/page.js';
 import { DeclareSubscription } from '../subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from '../subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from '../subscriptions/remove-subscription.js';
+import { RotateSecret } from '../subscriptions/rotate-secret.js';
 import { etagOf, preconditionOf } from './conditions.js';
 
 /** Subscriptions over HTTP: reads the request, calls the use case, writes the answer. */
@@ -15,6 +16,7 @@ export class SubscriptionController {
     private readonly declare: DeclareSubscription,
     private readonly remove: RemoveSubscription,
     private readonly read: ReadSubscriptions,
+    private readonly rotation: RotateSecret,
   ) {}
 
   /** A page of subscriptions in order of their names; `labels=site=fra,role=edge` selects. */
@@ -81,5 +83,22 @@ export class SubscriptionController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     await this.remove.run({ name, actor: principal.name, precondition: preconditionOf({ ifMatch }) });
+  }
+
+  /** Makes a new signing secret and shows it, this once. */
+  @RequireRole('editor')
+  @Post(':name/rotate-secret')
+  @HttpCode(200)
+  async rotateSecret(
+    @Param('name') name: string,
+    @Body() body: unknown,
+    @Headers('if-match') ifMatch: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<SubscriptionView> {
+    const precondition = preconditionOf({ ifMatch });
+    const subscription = await this.rotation.run({ name, body, actor: principal.name, precondition });
+    response.setHeader('etag', etagOf(subscription.revision));
+    return subscription;
   }
 }

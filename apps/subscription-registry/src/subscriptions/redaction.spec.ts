@@ -35,7 +35,7 @@ describe('redacting', () => {
         const shown = redactSpec({ ...SPEC, destination: { kind: 'webhook', ...secretPart } });
         const back = secretPartOf(shown.destination, secretPart);
         expect(back.headers).toEqual(secretPart.headers);
-        expect(new URL(back.url).href).toBe(new URL(url).href);
+        expect(back.url).toBe(url);
       }),
     );
   });

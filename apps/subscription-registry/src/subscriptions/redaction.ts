@@ -25,8 +25,7 @@ function redactDestination(destination: Destination): Destination {
 /** `https://hooks.example.com/T0/B0/xyz?k=v` → `https://hooks.example.com/…`; a bare origin keeps its `/`. */
 export function redactUrl(text: string): string {
   const url = new URL(text);
-  const bare =
-    url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  const bare = url.href === `${url.origin}/`;
   return `${url.origin}${bare ? '/' : HIDDEN_PATH}`;
 }
 
@@ -41,8 +40,8 @@ export function secretPartOf(destination: Destination, current: SecretPart | und
 }
 
 function urlOf(url: string, current: SecretPart | undefined): string {
-  if (!url.endsWith(HIDDEN_PATH)) return url;
   if (current !== undefined && redactUrl(current.url) === url) return current.url;
+  if (!url.endsWith(HIDDEN_PATH)) return url;
   throw faultAt(
     'TCN_INVALID',
     'subscription',
