@@ -7,6 +7,8 @@ export * from './health/announcement.js';
 export * from './health/cadence.js';
 export * from './health/decide.js';
 export * from './health/episode.js';
+export * from './health/isolation.js';
+export * from './health/ownership.js';
 export * from './health/policy.js';
 export * from './health/probe-result.js';
 export * from './health/quorum.js';

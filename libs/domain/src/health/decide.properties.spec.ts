@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.js';
-import { degrades, fails, passes, run, votes } from './health-specification.js';
+import { degrades, fails, passes, run, votes } from './health.harness.js';
 import { failuresAlone, type HealthPolicy } from './policy.js';
 import { initialHealth, type HealthInput, type HealthState, type Transition } from './state.js';
 

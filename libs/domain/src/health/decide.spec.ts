@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { degrades, fails, given, passes, second, votes } from './health-specification.js';
+import { degrades, fails, given, passes, second, votes } from './health.harness.js';
 import type { HealthEffect, Transition } from './state.js';
 
 function announced(effects: readonly HealthEffect[]): Transition[] {
