@@ -87,7 +87,7 @@ function open(
     });
     if (tls !== undefined) socket.on('secureConnect', () => resolve(socket));
     // Stays for the socket's whole life: an error after the verdict is nobody's news.
-    socket.on('error', (error) => {
+    socket.on('error', (error: Error) => {
       clearTimeout(share);
       reject(error);
     });

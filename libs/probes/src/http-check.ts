@@ -13,7 +13,12 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /** GETs the URL on a fresh connection and looks at the status and, where wished, the body. Follows no redirect. */
-export async function checkHttp(check: HttpCheck, attempt: Attempt, resolver: NameResolver): Promise<Finding> {
+export async function checkHttp(
+  check: HttpCheck,
+  attempt: Attempt,
+  resolver: NameResolver,
+  userAgent: string,
+): Promise<Finding> {
   const url = new URL(check.url);
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -21,16 +26,16 @@ export async function checkHttp(check: HttpCheck, attempt: Attempt, resolver: Na
   const tls = secure ? { serverName: isIP(host) === 0 ? host : undefined, verify: check.tlsVerify } : undefined;
   const socket = await openConnection(host, port, attempt, resolver, tls);
   attempt.enter('request');
-  const response = await send(check, url, socket);
+  const response = await send(check, url, socket, userAgent);
   const body = await readBody(response, socket);
   attempt.enter('assert');
   return judge(check, response.statusCode ?? 0, body);
 }
 
-function send(check: HttpCheck, url: URL, socket: Socket): Promise<IncomingMessage> {
+function send(check: HttpCheck, url: URL, socket: Socket, userAgent: string): Promise<IncomingMessage> {
   const given = new Set(Object.keys(check.headers).map((name) => name.toLowerCase()));
   const headers: Record<string, string> = { ...check.headers };
-  const own = { host: url.host, 'user-agent': 'tocsin-probe', accept: '*/*' };
+  const own = { host: url.host, 'user-agent': userAgent, accept: '*/*' };
   for (const [name, value] of Object.entries(own)) if (!given.has(name)) headers[name] = value;
   if (check.method === 'POST' && !given.has('content-length')) headers['content-length'] = '0';
   return new Promise((resolve, reject) => {

@@ -12,7 +12,11 @@ export interface ProbeDeps {
   clock: Clock;
   resolver: NameResolver;
   guard: EventLoopGuard;
+  /** What HTTP checks call themselves, unless the check says otherwise. Default `tocsin-probe`. */
+  userAgent?: string;
 }
+
+const USER_AGENT = 'tocsin-probe';
 
 /** Share of a check's time the observer may have slept through before a time-out says nothing any more. */
 const STALLED_SHARE = 0.1;
@@ -33,7 +37,7 @@ export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResu
   const attempt = new Attempt(deps.clock, timeoutMs, peerOf(check));
   const stalledBeforeMs = deps.guard.stalledMs();
   const deadline = new Deadline(timeoutMs);
-  const found = await Promise.race([dispatch(check, attempt, deps.resolver), deadline.passed]);
+  const found = await Promise.race([dispatch(check, attempt, deps), deadline.passed]);
   deadline.clear();
   attempt.end();
   const { durationMs, phasesMs } = attempt;
@@ -49,11 +53,11 @@ export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResu
   return { kind: 'result', outcome: 'fail', origin, phase, detail: attempt.unfinished(), durationMs, phasesMs };
 }
 
-async function dispatch(check: Check, attempt: Attempt, resolver: NameResolver): Promise<Finding> {
+async function dispatch(check: Check, attempt: Attempt, { resolver, userAgent }: ProbeDeps): Promise<Finding> {
   try {
     switch (check.type) {
       case 'http':
-        return await checkHttp(check, attempt, resolver);
+        return await checkHttp(check, attempt, resolver, userAgent ?? USER_AGENT);
       case 'tcp':
         return await checkTcp(check, attempt, resolver);
     }
