@@ -46,6 +46,19 @@ export const healthProbeConfig = defineConfig({
     'fra-1',
   ),
   TOCSIN_SITE: nameField('Where this observer stands. Votes are asked from other sites first.', 'default', 'fra'),
+  TOCSIN_CANARIES: {
+    schema: z
+      .string()
+      .optional()
+      .transform((text) => (text ?? '').split(',').filter((address) => address !== ''))
+      .refine(
+        (addresses) => addresses.every((address) => /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/.test(address)),
+        'must be host:port, several with commas between',
+      ),
+    description:
+      'Addresses that answer (TCP) wherever this observer is well. Where most of them and NATS do not, it takes itself for isolated.',
+    example: 'gateway.example.net:443,10.0.0.1:22',
+  },
   TOCSIN_PROBE_IN_FLIGHT: count('Checks in flight at once in this process.', '500', { min: 1, max: 20_000 }),
   TOCSIN_PROBE_IN_FLIGHT_PER_PEER: count('Checks in flight at once towards one host and port.', '2', {
     min: 1,

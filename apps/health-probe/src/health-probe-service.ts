@@ -1,19 +1,26 @@
 import type { OnApplicationBootstrap } from '@nestjs/common';
-import { PROBE_RPC, type WatchedTarget } from '@tocsin/contracts';
+import { OBSERVER_EVENTS, PROBE_RPC, type Check, type WatchedTarget } from '@tocsin/contracts';
+import type { ObserverSeat } from '@tocsin/domain';
 import type { Broker, Serving } from '@tocsin/jetstream';
 import type { ServiceContext } from '@tocsin/platform';
 import { EventLoopGuard, NameResolver, runCheck } from '@tocsin/probes';
 import { z } from 'zod';
 import type { HealthProbeConfig } from './config.js';
 import { BrokerLog } from './report/health-log.js';
+import { Journal } from './report/journal.js';
 import type { ProbeStatistics } from './report/probe-statistics.js';
 import { Reporter } from './report/reporter.js';
 import { InFlight } from './schedule/in-flight.js';
 import { ProbeScheduler } from './schedule/probe-scheduler.js';
 import { Observation } from './targets/observation.js';
 import { TargetWatch } from './targets/target-watch.js';
-import { Target } from './targets/target.js';
-import { LoneElectorate } from './votes/electorate.js';
+import { WatchedTargets } from './targets/watched-targets.js';
+import { Ballot } from './votes/ballot.js';
+import { Canaries } from './votes/canaries.js';
+import { Doubts } from './votes/doubts.js';
+import { IsolationWatch } from './votes/isolation-watch.js';
+import { Membership } from './votes/membership.js';
+import { PeerElectorate } from './votes/peer-electorate.js';
 
 /** How often the announced state of every target is read again, whether or not anything seems amiss. */
 const REREAD_MS = 60_000;
@@ -25,16 +32,23 @@ export interface HealthProbeServiceOptions {
   statistics: ProbeStatistics;
 }
 
-/** An observer: watches what is declared, decides about it, and brings what it has confirmed into the log. */
+/** An observer: watches its share of what is declared, decides about it, and brings what it has confirmed into the log. */
 export class HealthProbeService implements OnApplicationBootstrap {
   readonly #options: HealthProbeServiceOptions;
-  readonly #targets = new Map<string, Target>();
+  readonly #self: ObserverSeat;
   readonly #guard: EventLoopGuard;
   readonly #resolver: NameResolver;
   readonly #scheduler: ProbeScheduler;
   readonly #observation: Observation;
   readonly #reporter: Reporter;
+  readonly #journal: Journal;
+  readonly #targets: WatchedTargets;
   readonly #watch: TargetWatch;
+  readonly #membership: Membership;
+  readonly #canaries: Canaries;
+  readonly #isolation: IsolationWatch;
+  readonly #ballot: Ballot;
+  #isolatedSinceMs = 0;
   #reread: NodeJS.Timeout | undefined;
   #serving: Serving | undefined;
   #ready: (() => void) | undefined;
@@ -44,13 +58,37 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#options = options;
     const { config, broker, statistics } = options;
     const { clock, random } = options.context;
-    const logger = options.context.logger.child({ module: 'health-probe', observer: config.TOCSIN_OBSERVER_ID });
+    const observer = config.TOCSIN_OBSERVER_ID;
+    const logger = options.context.logger.child({ module: 'health-probe', observer });
+    const log = new BrokerLog(broker);
+    const doubts = new Doubts(clock);
+    this.#self = { id: observer, site: config.TOCSIN_SITE };
     this.#guard = new EventLoopGuard(clock);
     this.#resolver = new NameResolver({ clock });
-    const checks = { clock, guard: this.#guard, resolver: this.#resolver };
+    const userAgent = `tocsin-probe (${observer})`;
+    const probes = { clock, guard: this.#guard, resolver: this.#resolver, userAgent };
+    const check = (wanted: Check) => runCheck(wanted, probes);
+
+    this.#membership = new Membership({
+      ...{ self: this.#self, broker, clock, logger },
+      onChange: () => this.#targets.reassign(),
+    });
+    this.#canaries = new Canaries({
+      ...{ observer, broker, check },
+      addresses: config.TOCSIN_CANARIES,
+      others: () => this.#membership.others,
+    });
+    this.#isolation = new IsolationWatch({
+      ...{ clock, doubts },
+      canaries: () => this.#canaries.look(),
+      targetsUp: () => this.#targets.up,
+      onIsolated: (reason) => this.#isolated(reason),
+      onRejoined: () => this.#rejoined(),
+    });
+    this.#ballot = new Ballot({ ...{ observer, broker, clock, check }, isolated: () => this.#isolation.isolated });
+    this.#journal = new Journal(log, clock, logger);
     this.#reporter = new Reporter({
-      ...{ clock, random, logger, statistics },
-      log: new BrokerLog(broker),
+      ...{ clock, random, logger, statistics, log },
       onSettled: (target, recorded) => this.#observation.recorded(target, recorded),
     });
     this.#scheduler = new ProbeScheduler({
@@ -59,32 +97,48 @@ export class HealthProbeService implements OnApplicationBootstrap {
         total: config.TOCSIN_PROBE_IN_FLIGHT,
         perPeer: config.TOCSIN_PROBE_IN_FLIGHT_PER_PEER,
       }),
-      check: (target) => runCheck(target.spec.check, checks),
+      check: (target) => check(target.spec.check),
       onProbed: (target, probed) => this.#observation.probed(target, probed),
     });
     this.#observation = new Observation({
-      ...{ clock, logger, statistics },
-      observer: config.TOCSIN_OBSERVER_ID,
-      electorate: new LoneElectorate(),
-      current: (target) => this.#targets.get(target.name) === target,
+      ...{ observer, clock, statistics, doubts },
+      journal: this.#journal,
+      isolation: this.#isolation,
+      electorate: new PeerElectorate({ ...{ broker, clock }, self: this.#self, seats: () => this.#membership.seats }),
+      current: (target) => this.#targets.isCurrent(target),
       report: (target, transition) => this.#reporter.report(target, transition),
       replan: (target) => this.#scheduler.replan(target.name),
     });
+    this.#targets = new WatchedTargets({
+      self: this.#self.id,
+      seats: () => (this.#membership.synced ? this.#membership.seats : undefined),
+      onTaken: (target) => {
+        if (this.#isolation.isolated) this.#observation.isolated([target]);
+        this.#reporter.track(target);
+        this.#scheduler.add(target);
+        statistics.watching(this.#targets.size);
+      },
+      onGiven: (target) => {
+        this.#scheduler.remove(target.name);
+        this.#reporter.untrack(target);
+        statistics.watching(this.#targets.size);
+      },
+    });
     this.#watch = new TargetWatch(broker, logger, {
-      onTarget: (watched) => this.#take(watched),
-      onGone: (name) => this.#drop(name),
+      onTarget: (watched: WatchedTarget) => this.#targets.declare(watched),
+      onGone: (name) => this.#targets.withdraw(name),
     });
   }
 
   onApplicationBootstrap(): void {
     const { broker, statistics, context } = this.#options;
-    this.#ready = context.readiness.register('health-probe', () => {
-      if (!this.#watch.synced) return 'the declared targets are not known yet';
-      const { unknown } = this.#reporter;
-      return unknown === 0 || `the announced state of ${unknown} targets is not known yet`;
-    });
+    this.#ready = context.readiness.register('health-probe', () => this.#readiness());
     this.#guard.start();
+    this.#membership.start();
     this.#watch.start();
+    this.#ballot.start();
+    this.#canaries.start();
+    this.#isolation.start();
     this.#serving = broker.serve(PROBE_RPC.stats, {
       schema: z.object({}),
       handle: () => Promise.resolve(statistics.counts()),
@@ -100,29 +154,36 @@ export class HealthProbeService implements OnApplicationBootstrap {
   async #stop(): Promise<void> {
     clearInterval(this.#reread);
     this.#ready?.();
-    await Promise.all([this.#watch.stop(), this.#serving?.close()]);
+    await this.#isolation.stop();
+    await Promise.all([this.#watch.stop(), this.#serving?.close(), this.#ballot.stop(), this.#canaries.stop()]);
     await this.#scheduler.stop();
-    await this.#reporter.stop();
+    await Promise.all([this.#reporter.stop(), this.#journal.stop()]);
+    await this.#membership.stop();
     this.#resolver.close();
     this.#guard.stop();
   }
 
-  #take(watched: WatchedTarget): void {
-    const known = this.#targets.get(watched.name);
-    const target = new Target(watched, known?.health);
-    if (known !== undefined && known.subject !== target.subject) this.#reporter.untrack(known);
-    this.#targets.set(target.name, target);
-    this.#reporter.track(target);
-    this.#scheduler.add(target);
-    this.#options.statistics.watching(this.#targets.size);
+  #readiness(): string | true {
+    if (!this.#watch.synced) return 'the declared targets are not known yet';
+    if (!this.#membership.synced) return 'the other observers are not known yet';
+    const { unknown } = this.#reporter;
+    return unknown === 0 || `the announced state of ${unknown} targets is not known yet`;
   }
 
-  #drop(name: string): void {
-    const target = this.#targets.get(name);
-    if (target === undefined) return;
-    this.#targets.delete(name);
-    this.#scheduler.remove(name);
-    this.#reporter.untrack(target);
-    this.#options.statistics.watching(this.#targets.size);
+  /** Its targets are unknown to it from now on; observers that are able take them over. */
+  #isolated(reason: string): void {
+    const { id, site } = this.#self;
+    this.#isolatedSinceMs = this.#options.context.clock.now();
+    this.#observation.isolated(this.#targets.all());
+    this.#journal.say(OBSERVER_EVENTS.isolated, `observer/${id}`, { observer: id, labels: { site }, reason });
+    this.#membership.setIsolated(true);
+  }
+
+  #rejoined(): void {
+    const { id, site } = this.#self;
+    const isolatedMs = Math.max(0, this.#options.context.clock.now() - this.#isolatedSinceMs);
+    this.#journal.say(OBSERVER_EVENTS.rejoined, `observer/${id}`, { observer: id, labels: { site }, isolatedMs });
+    this.#observation.rejoined(this.#targets.all());
+    this.#membership.setIsolated(false);
   }
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { nameSchema } from './primitives.js';
+import { checkSchema } from './target.js';
 
 /** Source of every event the observers append. */
 export const HEALTH_PROBE_SOURCE = 'tocsin/health-probe';
@@ -7,6 +9,51 @@ export const HEALTH_PROBE_SOURCE = 'tocsin/health-probe';
 export const PROBE_RPC = {
   /** What an observer has done since its start. */
   stats: 'tocsin.rpc.probe.stats',
+  /** One observer's vote on a suspicion: `tocsin.rpc.probe.vote.<observer>`. */
+  votePrefix: 'tocsin.rpc.probe.vote',
+  /** Is this observer there? `tocsin.rpc.probe.ping.<observer>`. */
+  pingPrefix: 'tocsin.rpc.probe.ping',
+} as const;
+
+/** KV bucket in which live observers are listed: key = observer id, value = ObserverSeat; entries expire. */
+export const OBSERVERS_BUCKET = 'tocsin_observers';
+
+/** An observer, as it lists itself. */
+export const observerEntrySchema = z.object({
+  id: z.string(),
+  site: z.string(),
+  /** Differs for every process: two of the same id are a mistake that shows. */
+  instance: z.string(),
+  /** It is cut off from what it watches: it owns nothing and abstains. */
+  isolated: z.boolean(),
+});
+export type ObserverEntry = z.infer<typeof observerEntrySchema>;
+
+/** What an observer that suspects a target asks of another. */
+export const voteRequestSchema = z.object({ target: nameSchema, by: z.string(), check: checkSchema });
+export type VoteRequest = z.infer<typeof voteRequestSchema>;
+
+/** And what it is answered. */
+export const voteReplySchema = z.object({
+  vote: z.enum(['fail', 'pass', 'abstain']),
+  evidence: z.object({
+    observer: z.string(),
+    /** When the probe that decided started, epoch milliseconds. */
+    atMs: z.number(),
+    outcome: z.enum(['pass', 'fail', 'degraded', 'abstain']),
+    phase: z.enum(['dns', 'connect', 'tls', 'request', 'assert', 'deadline']).optional(),
+    detail: z.string(),
+    durationMs: z.number(),
+  }),
+});
+export type VoteReply = z.infer<typeof voteReplySchema>;
+
+/** Types of the observers' events about themselves; subjects `observer/<id>` and `vantage/<target>`. */
+export const OBSERVER_EVENTS = {
+  isolated: 'io.tocsin.observer.isolated',
+  rejoined: 'io.tocsin.observer.rejoined',
+  diverged: 'io.tocsin.vantage.diverged',
+  converged: 'io.tocsin.vantage.converged',
 } as const;
 
 /** The observer's part of the noise receipt: counts since the start of its process. */

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isTocsinError } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
 import { lifeSubject, recordedState, type RecordedState } from './recorded-state.js';
 
-/** Targets whose state is read in one request: two subjects each, well under what a request may name. */
-const BATCH = 1_000;
+/** Targets whose state is read in one request: about 250 KiB of answers, a quarter of what a message may hold. */
+const BATCH = 250;
 const RETRY_MS = { first: 100, longest: 5_000 };
 
 /** Reads announced states out of the log, many in one request, for as long as it takes to get them. */
@@ -42,10 +43,11 @@ export class RecordedReader {
   async #read(): Promise<void> {
     const { signal } = this.#abort;
     let retryMs = RETRY_MS.first;
+    let size = BATCH;
     // Whoever wants something in the same turn of the loop shares the request.
     await Promise.resolve();
     while (this.#wanted.size > 0 && !signal.aborted) {
-      const batch = [...this.#wanted.values()].slice(0, BATCH);
+      const batch = [...this.#wanted.values()].slice(0, size);
       for (const target of batch) this.#wanted.delete(target.subject);
       try {
         const [states, lives] = await Promise.all([
@@ -57,6 +59,10 @@ export class RecordedReader {
       } catch (error) {
         for (const target of batch) if (!this.#wanted.has(target.subject)) this.#wanted.set(target.subject, target);
         if (signal.aborted) return;
+        if (isTocsinError(error, 'TCN_TOO_LARGE') && size > 1) {
+          size = Math.ceil(size / 2);
+          continue;
+        }
         this.#logger.warn({ err: error, targets: this.#wanted.size, retryMs }, 'announced states cannot be read yet');
         await sleep(retryMs, undefined, { signal }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS.longest);

@@ -121,7 +121,7 @@ export class Reporter {
     this.#abort.abort();
     for (const turn of this.#turns.splice(0)) turn();
     await this.#reader.stop();
-    await Promise.all([...this.#accounts.values()].map((account) => account.announcing));
+    await Promise.all([...this.#accounts.values()].flatMap((account) => account.announcing ?? []));
   }
 
   #onRead(target: Target, recorded: RecordedState): void {

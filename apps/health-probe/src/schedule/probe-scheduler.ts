@@ -73,7 +73,7 @@ export class ProbeScheduler {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    const running = [...this.#plans.values()].map((plan) => plan.running);
+    const running = [...this.#plans.values()].flatMap((plan) => plan.running ?? []);
     for (const name of [...this.#plans.keys()]) this.remove(name);
     await Promise.all(running);
   }

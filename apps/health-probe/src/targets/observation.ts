@@ -1,4 +1,6 @@
+import { OBSERVER_EVENTS } from '@tocsin/contracts';
 import {
+  clockStepped,
   decide,
   type Clock,
   type HealthEffect,
@@ -6,16 +8,20 @@ import {
   type RecordedHealth,
   type Transition,
 } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import type { Journal } from '../report/journal.js';
 import type { ProbeStatistics } from '../report/probe-statistics.js';
 import type { Probed } from '../schedule/probe-scheduler.js';
+import type { Doubts } from '../votes/doubts.js';
 import type { Electorate } from '../votes/electorate.js';
+import type { IsolationWatch } from '../votes/isolation-watch.js';
 import type { Target } from './target.js';
 
 export interface ObservationDeps {
   observer: string;
   clock: Clock;
-  logger: Logger;
+  journal: Journal;
+  doubts: Doubts;
+  isolation: Pick<IsolationWatch, 'isolated' | 'look'>;
   electorate: Electorate;
   statistics: ProbeStatistics;
   /** Is this still the declaration that is watched? Votes may come when it is not. */
@@ -36,7 +42,8 @@ export class Observation {
   /** A probe has ended. */
   probed(target: Target, { startedAt, at, result, latenessMs }: Probed): void {
     this.#deps.statistics.checked(target.spec.check.type, result, latenessMs);
-    if (result.kind === 'void') return;
+    // Whose clock was set, or who was blocked, while it probed does not judge.
+    if (result.kind === 'void' || (result.outcome === 'fail' && clockStepped(startedAt, at))) return;
     const voters = this.#deps.electorate.voters();
     this.#decide(target, { kind: 'result', observer: this.#deps.observer, startedAt, at, result, voters });
   }
@@ -54,6 +61,16 @@ export class Observation {
     this.#deps.replan(target);
   }
 
+  /** This observer is cut off: it knows nothing of its targets any more. */
+  isolated(targets: Iterable<Target>): void {
+    for (const target of targets) this.#decide(target, { kind: 'isolated' });
+  }
+
+  /** It is back. */
+  rejoined(targets: Iterable<Target>): void {
+    for (const target of targets) this.#decide(target, { kind: 'rejoined' });
+  }
+
   #decide(target: Target, input: HealthInput): void {
     const { state, effects } = decide(target.health, input, target.policy);
     target.health = state;
@@ -61,31 +78,40 @@ export class Observation {
   }
 
   #do(target: Target, effect: HealthEffect): void {
-    const { statistics, logger } = this.#deps;
+    const { statistics, doubts, isolation, journal, observer } = this.#deps;
     switch (effect.kind) {
       case 'suspected':
         statistics.suspected();
+        doubts.suspected(target.subject);
+        void isolation.look();
         return;
       case 'ask-votes':
         void this.#ask(target, effect.round, effect.deadlineMs);
         return;
       case 'vote-refused':
         statistics.refused();
+        doubts.refused(target.subject);
         return;
       case 'announce':
         statistics.confirmed(effect.transition.to, effect.transition.confidence, effect.transition.detectionMs);
         this.#deps.report(target, effect.transition);
         return;
       case 'vantage':
-        logger.warn({ subject: target.subject, since: new Date(effect.sinceMs) }, `vantage ${effect.fact}`);
+        journal.say(OBSERVER_EVENTS[effect.fact], `vantage/${target.name}`, {
+          target: target.name,
+          kind: target.spec.kind,
+          labels: target.spec.labels,
+          observer,
+          since: new Date(effect.sinceMs).toISOString(),
+        });
         return;
     }
   }
 
   async #ask(target: Target, round: number, deadlineMs: number): Promise<void> {
-    const votes = await this.#deps.electorate.ask(target, deadlineMs);
-    if (!this.#deps.current(target)) return;
-    const { clock } = this.#deps;
+    const { clock, electorate, isolation } = this.#deps;
+    const [votes] = await Promise.all([electorate.ask(target, deadlineMs), isolation.look()]);
+    if (!this.#deps.current(target) || isolation.isolated) return;
     this.#decide(target, { kind: 'votes', at: { wallMs: clock.now(), monoMs: clock.monotonicMs() }, round, votes });
     this.#deps.replan(target);
   }

@@ -5,17 +5,6 @@ import type { Target } from '../targets/target.js';
 export interface Electorate {
   /** Observers able to vote now, this one included. */
   voters(): number;
-  /** Their answers, as many as came within `deadlineMs`. Never rejects. */
+  /** Their answers, as many as came within `deadlineMs`; those that did not come are abstentions. Never rejects. */
   ask(target: Target, deadlineMs: number): Promise<VoteCast[]>;
-}
-
-/** An observer that stands alone: it decides by more probes of its own, and says so. */
-export class LoneElectorate implements Electorate {
-  voters(): number {
-    return 1;
-  }
-
-  ask(): Promise<VoteCast[]> {
-    return Promise.resolve([]);
-  }
 }

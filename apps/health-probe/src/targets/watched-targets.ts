@@ -1,0 +1,91 @@
+import { targetSubject, type WatchedTarget } from '@tocsin/contracts';
+import { ownerOf, type ObserverSeat } from '@tocsin/domain';
+import { Target } from './target.js';
+
+/** Label by which a target names the site whose observers should watch it. */
+const SITE_LABEL = 'site';
+
+export interface WatchedTargetsDeps {
+  self: string;
+  /** Observers that are able now; undefined until they are known. */
+  seats: () => readonly ObserverSeat[] | undefined;
+  /** This observer watches the target from now on, or under a new declaration. */
+  onTaken: (target: Target) => void;
+  /** It does not any more. */
+  onGiven: (target: Target) => void;
+}
+
+/** What is declared, and the share of it that is this observer's. */
+export class WatchedTargets {
+  readonly #deps: WatchedTargetsDeps;
+  readonly #declared = new Map<string, WatchedTarget>();
+  readonly #own = new Map<string, Target>();
+
+  constructor(deps: WatchedTargetsDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#own.size;
+  }
+
+  /** Own targets that are up, or were until they turned suspect. */
+  get up(): number {
+    let up = 0;
+    for (const { health } of this.#own.values())
+      if (health.announced === 'up' || health.announced === 'degraded') up += 1;
+    return up;
+  }
+
+  all(): Iterable<Target> {
+    return this.#own.values();
+  }
+
+  /** Is this still the declaration that is watched here? */
+  isCurrent(target: Target): boolean {
+    return this.#own.get(target.name) === target;
+  }
+
+  declare(watched: WatchedTarget): void {
+    this.#declared.set(watched.name, watched);
+    const known = this.#own.get(watched.name);
+    if (!this.#isOwn(watched)) {
+      this.#give(watched.name);
+      return;
+    }
+    const target = new Target(watched, known?.health);
+    if (known !== undefined && known.subject !== target.subject) this.#give(known.name);
+    this.#own.set(target.name, target);
+    this.#deps.onTaken(target);
+  }
+
+  withdraw(name: string): void {
+    this.#declared.delete(name);
+    this.#give(name);
+  }
+
+  /** The observers have changed: takes and gives what has moved. */
+  reassign(): void {
+    for (const watched of this.#declared.values()) {
+      const own = this.#isOwn(watched);
+      if (own && !this.#own.has(watched.name)) this.declare(watched);
+      else if (!own) this.#give(watched.name);
+    }
+  }
+
+  #isOwn(watched: WatchedTarget): boolean {
+    const seats = this.#deps.seats();
+    if (seats === undefined) return false;
+    const { kind, labels } = watched.spec;
+    const owner = ownerOf(targetSubject(kind, watched.name), labels[SITE_LABEL], seats);
+    // Where nobody is able, everybody keeps what he has: it is watched again the sooner.
+    return owner === undefined ? this.#own.has(watched.name) : owner === this.#deps.self;
+  }
+
+  #give(name: string): void {
+    const target = this.#own.get(name);
+    if (target === undefined) return;
+    this.#own.delete(name);
+    this.#deps.onGiven(target);
+  }
+}
