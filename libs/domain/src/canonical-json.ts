@@ -1,5 +1,8 @@
 import type { JsonValue } from './json.js';
 
+/** What `JSON.stringify` may have to escape: control characters, quote, backslash, surrogates that may stand alone. */
+const NEEDS_ESCAPE = /[\u0000-\u001f"\\\ud800-\udfff]/;
+
 /** A value that can stand in JSON, where members may be missing by being undefined, as `JSON.stringify` takes them. */
 export type CanonicalInput = JsonValue | undefined | CanonicalInput[] | { [key: string]: CanonicalInput };
 
@@ -7,20 +10,34 @@ export type CanonicalInput = JsonValue | undefined | CanonicalInput[] | { [key: 
  * The one spelling of a JSON value: no white space, members sorted by the UTF-16 code units of their names, numbers and strings as
  * ECMAScript spells them (RFC 8785). Two values are equal exactly if their spellings are. Unlike the RFC it takes lone surrogates, spelled
  * as `JSON.stringify` spells them, because JSON itself does. Members that are undefined are left out.
- * @throws TypeError where a value has no JSON spelling: NaN, infinities, undefined in an array
+ * @throws TypeError where a value has no JSON spelling (NaN, infinities, undefined in an array) or `JSON.stringify` would spell something
+ * else than its members (dates, boxed values, anything with a `toJSON`)
  */
 export function canonicalJson(value: CanonicalInput): string {
-  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return JSON.stringify(value);
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'boolean' || value === null) return String(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError(`${value} has no JSON spelling`);
-    return JSON.stringify(value);
+    return String(value);
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object') throw new TypeError(`a value of type ${typeof value} has no JSON spelling`);
-  const members: string[] = [];
+  requirePlain(value);
+  let members = '';
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
-    if (member !== undefined) members.push(`${JSON.stringify(name)}:${canonicalJson(member)}`);
+    if (member !== undefined) members += `${members === '' ? '' : ','}${quoted(name)}:${canonicalJson(member)}`;
   }
-  return `{${members.join(',')}}`;
+  return `{${members}}`;
+}
+
+/** Nearly every string needs no escape, and every append to the log comes through here. */
+function quoted(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+function requirePlain(value: unknown): asserts value is { [key: string]: CanonicalInput } {
+  const kind = Object.prototype.toString.call(value);
+  if (kind !== '[object Object]' || typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    throw new TypeError(`${kind} has no JSON spelling`);
+  }
 }

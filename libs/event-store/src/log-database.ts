@@ -1,0 +1,15 @@
+import type { DatabaseOptions } from '@tocsin/postgres';
+import { CreateLog1767225600000 } from './schema/create-log.js';
+
+/** Role the recorder's connections act as. It may add to the log and read it, and nothing else. */
+export const RECORDER_ROLE = 'tocsin_recorder';
+
+/** Channel of the one NOTIFY a batch sends; the payload is the head position it reached. */
+export const LOG_CHANNEL = 'tocsin_log';
+
+/** How the log's database is opened: what `Database.open` needs besides a URL and a name. */
+export const LOG_DATABASE = {
+  schema: 'log',
+  role: RECORDER_ROLE,
+  migrations: [CreateLog1767225600000],
+} as const satisfies Partial<DatabaseOptions>;
