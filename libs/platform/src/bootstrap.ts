@@ -90,10 +90,14 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
   const started = app;
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= front.close().then(() => started.close()));
-  const ignoreSignals =
-    options.signals === false
-      ? undefined
-      : stopOnSignals({ logger, stop: () => close().finally(() => options.afterClose?.()) });
+  const stop = async () => {
+    try {
+      await close();
+    } finally {
+      await options.afterClose?.();
+    }
+  };
+  const ignoreSignals = options.signals === false ? undefined : stopOnSignals({ logger, stop });
   const url = urlOf(options.host, port);
   logger.info({ url }, `${options.name} listens`);
   return {

@@ -58,7 +58,7 @@ export async function runService<C extends ServiceConfig>(service: ServiceDefini
       afterClose: () => broker.close(),
     });
   } catch (error) {
-    console.error(startFailure(service.name, error));
+    process.stderr.write(`${startFailure(service.name, error)}\n`);
     process.exit(1);
   }
 }

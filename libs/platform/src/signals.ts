@@ -47,7 +47,7 @@ export function stopOnSignals(options: SignalOptions): () => void {
     }, STOP_DEADLINE_MS);
     void stopWell().then((well) => {
       clearTimeout(deadline);
-      exit(well ? 0 : 1);
+      return exit(well ? 0 : 1);
     });
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);

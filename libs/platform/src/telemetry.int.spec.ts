@@ -56,7 +56,7 @@ describe('telemetry', () => {
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_SERVICE_NAME: 'test-service',
     }));
-    expect(spans.map((span) => span.name).sort()).toEqual(['POST', 'POST /v1/heartbeats/:token']);
+    expect(spans.map((span) => span.name).toSorted()).toEqual(['POST', 'POST /v1/heartbeats/:token']);
     const server = spans.find((span) => span.name !== 'POST');
     const client = spans.find((span) => span.name === 'POST');
     expect(server).toMatchObject({ traceId: '0af7651916cd43dd8448eb211c80319c', parentSpanId: 'b7ad6b7169203331' });

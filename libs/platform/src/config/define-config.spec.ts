@@ -45,7 +45,7 @@ describe('defineConfig', () => {
       TOCSIN_POSTGRES_URL: 'mysql://secret',
     });
     expect(error.code).toBe('TCN_CONFIG');
-    expect(error.faults.map((fault) => fault.pointer).sort()).toEqual([
+    expect(error.faults.map((fault) => fault.pointer).toSorted()).toEqual([
       '/TOCSIN_API_KEY',
       '/TOCSIN_HTTP_PORT',
       '/TOCSIN_LOG_FORMAT',

@@ -14,12 +14,12 @@ export function unknownVariables(
   const names = known.flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.keys(entry)));
   return Object.keys(env)
     .filter((name) => name.startsWith('TOCSIN_') && !names.includes(name))
-    .sort()
+    .toSorted()
     .map((name) => {
       const meant = names
         .map((candidate) => ({ candidate, distance: distanceOf(name, candidate) }))
         .filter(({ distance }) => distance <= TYPO_DISTANCE)
-        .sort((a, b) => a.distance - b.distance)[0];
+        .toSorted((a, b) => a.distance - b.distance)[0];
       const hint = meant === undefined ? '' : `; did you mean ${meant.candidate}?`;
       return `${name} is not a variable of this process${hint}`;
     });

@@ -17,7 +17,7 @@ export function allowedMethods(request: Request): string[] {
   methods.delete('_ALL');
   // Express answers HEAD with the handler of GET.
   if (methods.has('GET')) methods.add('HEAD');
-  return [...methods].sort();
+  return [...methods].toSorted();
 }
 
 function matches(layer: RouteLayer, path: string): boolean {

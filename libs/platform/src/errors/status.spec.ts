@@ -6,7 +6,7 @@ const codes = Object.keys(ERROR_CATALOGUE) as ErrorCode[];
 
 describe('error status', () => {
   it('maps every code of the catalogue, and nothing else', () => {
-    expect(Object.keys(ERROR_STATUS).sort()).toEqual([...codes].sort());
+    expect(Object.keys(ERROR_STATUS).toSorted()).toEqual([...codes].toSorted());
   });
 
   it.each(codes)('%s has an HTTP error status and a gRPC error status', (code) => {

@@ -16,7 +16,7 @@ describe('bodies', () => {
     const answer = await putThing('{"name":1,"size":0,"extra":true}');
     expect(answer.status).toBe(422);
     expect(answer.body['code']).toBe('TCN_INVALID');
-    expect((answer.body['errors'] as { pointer: string }[]).map((fault) => fault.pointer).sort()).toEqual([
+    expect((answer.body['errors'] as { pointer: string }[]).map((fault) => fault.pointer).toSorted()).toEqual([
       '/extra',
       '/name',
       '/size',
@@ -28,7 +28,7 @@ describe('bodies', () => {
     expect((await call('/v1/search?limit=5')).body).toEqual({ limit: 5 });
     const query = await call('/v1/search?limit=500&x=1');
     expect(query.status).toBe(422);
-    expect((query.body['errors'] as { pointer: string }[]).map((fault) => fault.pointer).sort()).toEqual([
+    expect((query.body['errors'] as { pointer: string }[]).map((fault) => fault.pointer).toSorted()).toEqual([
       '/limit',
       '/x',
     ]);

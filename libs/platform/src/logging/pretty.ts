@@ -22,7 +22,7 @@ export function prettyLine(line: string, colour: boolean): string {
   } catch {
     return line;
   }
-  const paint = (code: number, text: string) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
+  const paint = (code: number, part: string) => (colour ? `\u001B[${code}m${part}\u001B[0m` : part);
   const level = text(entry['level']);
   const parts = [
     paint(90, text(entry['time']).slice(11, 23)),
