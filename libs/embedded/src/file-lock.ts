@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasCode } from './errno.js';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 
 /** A lock that ends with its holder: a file naming a process, void as soon as that process is gone, however it ended. */
@@ -44,8 +45,8 @@ export async function takeLock(path: string): Promise<FileLock | LockHeld> {
 async function linked(from: string, to: string): Promise<boolean> {
   return link(from, to).then(
     () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false;
+    (error: unknown) => {
+      if (hasCode(error, 'EEXIST')) return false;
       throw error;
     },
   );
@@ -58,7 +59,7 @@ async function removeStale(path: string, stale: LockContent): Promise<void> {
   try {
     await rename(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
   if ((await readLock(aside))?.token !== stale.token) await linked(aside, path);

@@ -1,4 +1,5 @@
 import { open, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { hasCode } from './errno.js';
 
 /** Earlier logs kept beside the current one: enough to see what went before a crash loop. */
 const KEPT = 3;
@@ -8,8 +9,8 @@ const TAIL_LINES = 15;
 export async function rotateLog(path: string): Promise<FileHandle> {
   for (let n = KEPT; n >= 1; n -= 1) {
     const from = n === 1 ? path : `${path}.${n - 1}`;
-    await rename(from, `${path}.${n}`).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
+    await rename(from, `${path}.${n}`).catch((error: unknown) => {
+      if (!hasCode(error, 'ENOENT')) throw error;
     });
   }
   return open(path, 'a', 0o600);

@@ -71,23 +71,27 @@ async function makeCluster(options: ClusterOptions, dataDir: string, passwordPat
   await writeFile(handover, `${password}\n`, { mode: 0o600 });
   if (runAs !== undefined) for (const path of [draft, handover]) await chown(path, runAs.uid, runAs.gid);
   const sync = durable ? [] : ['--no-sync'];
-  await runToEnd(
-    options,
-    binaries.initdb,
-    [
-      `--pgdata=${draft}`,
-      `--username=${POSTGRES_NAME}`,
-      `--pwfile=${handover}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--no-instructions',
-      ...sync,
-    ],
-    '',
-  ).finally(() => rm(handover, { force: true }));
+  try {
+    await runToEnd(
+      options,
+      binaries.initdb,
+      [
+        `--pgdata=${draft}`,
+        `--username=${POSTGRES_NAME}`,
+        `--pwfile=${handover}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+        '--no-instructions',
+        ...sync,
+      ],
+      '',
+    );
+  } finally {
+    await rm(handover, { force: true });
+  }
   await runToEnd(
     options,
     binaries.postgres,

@@ -12,7 +12,10 @@ afterEach(() => node.close());
 const probe = (timeoutMs = 5000) =>
   fetch(node.url, { signal: AbortSignal.timeout(timeoutMs), headers: { connection: 'close' } }).then(
     (response) => response.status,
-    (error: { name: string; cause?: { code?: string } }) => error.cause?.code ?? error.name,
+    (error: unknown) => {
+      const { name, cause } = error as { name: string; cause?: { code?: string } };
+      return cause?.code ?? name;
+    },
   );
 
 describe('FakeNode', () => {

@@ -18,11 +18,14 @@ async function start(options: ReceiverOptions = {}): Promise<Receiver> {
 const post = (body = '{}', headers: Record<string, string> = {}, timeoutMs = 5000) =>
   fetch(receiver.url, { method: 'POST', body, headers, signal: AbortSignal.timeout(timeoutMs) });
 
+/** The code of what broke the connection, or the error's name. */
+const nameOf = (error: unknown) => {
+  const { name, cause } = error as { name: string; cause?: { code?: string } };
+  return cause?.code ?? name;
+};
+
 const failure = (sending: Promise<Response>) =>
-  sending.then(
-    async (response) => `status ${response.status}, ${await response.text().catch((error: Error) => error.name)}`,
-    (error: { name: string; cause?: { code?: string } }) => error.cause?.code ?? error.name,
-  );
+  sending.then(async (response) => `status ${response.status}, ${await response.text().catch(nameOf)}`, nameOf);
 
 function signed(body: string, secret: string, id = 'evt_1'): Record<string, string> {
   const now = new Date();
@@ -107,9 +110,9 @@ describe('what a Receiver answers', () => {
 
   it('may come late', async () => {
     await start({ answer: { delayMs: 150 } });
-    const start_ = performance.now();
+    const begin = performance.now();
     await post();
-    expect(performance.now() - start_).toBeGreaterThanOrEqual(140);
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(140);
   });
 
   it('may never come: neither head nor body', async () => {

@@ -1,0 +1,3 @@
+import { eventrecorder } from '@tocsin/event-recorder';
+
+export const found = eventrecorder;

@@ -1,0 +1,3 @@
+import { testing } from '@tocsin/testing';
+
+export const found = testing;

@@ -1,0 +1,3 @@
+import { inside } from '../../../libs/webhook/src/inside.js';
+
+export const found = inside;

@@ -1,0 +1,3 @@
+import { inside } from '@tocsin/webhook/src/inside.js';
+
+export const found = inside;

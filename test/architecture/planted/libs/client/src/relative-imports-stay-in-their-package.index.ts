@@ -1,0 +1,3 @@
+import { domain } from '../../domain/src/index.js';
+
+export const found = domain;

@@ -1,0 +1,3 @@
+import { expectation } from './expectation.harness.js';
+
+export const found = expectation;

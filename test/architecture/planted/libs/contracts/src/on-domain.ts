@@ -1,0 +1,3 @@
+import { domain } from '@tocsin/domain';
+
+export const found = domain;

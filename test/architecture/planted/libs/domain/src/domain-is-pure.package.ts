@@ -1,0 +1,3 @@
+import type { contracts } from '@tocsin/contracts';
+
+export type Found = typeof contracts;

@@ -1,0 +1,3 @@
+import { forth } from './not-circular.js';
+
+export const back = (): unknown => forth;

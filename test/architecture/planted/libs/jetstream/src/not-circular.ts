@@ -1,0 +1,3 @@
+import { back } from './not-circular.back.js';
+
+export const forth = () => back();

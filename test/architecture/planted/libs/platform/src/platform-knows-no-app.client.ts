@@ -1,0 +1,3 @@
+import { client } from '@tocsin/client';
+
+export const found = client;

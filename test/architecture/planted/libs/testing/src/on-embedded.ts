@@ -1,0 +1,3 @@
+import { embedded } from '@tocsin/embedded';
+
+export const found = embedded;

@@ -1,0 +1,3 @@
+import { platform } from '@tocsin/platform';
+
+export const found = platform;

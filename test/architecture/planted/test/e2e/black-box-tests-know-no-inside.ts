@@ -1,0 +1,3 @@
+import { delivery } from '@tocsin/delivery';
+
+export const found = delivery;
