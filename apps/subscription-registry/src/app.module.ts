@@ -105,7 +105,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           useFactory: (database: Database, projector: Projector, log: RegistryLog, seals: SealedStore) => {
             const feed = new ObserverFeed({
               openBucket: () =>
-                broker.kv(JETSTREAM.targetsBucket, { description: 'What observers watch; written by the registry' }),
+                broker.kv(JETSTREAM.targetsBucket),
               source: new FeedSource(database, () => projector.reached),
               isCaughtUp: () => projector.isCaughtUp,
               onError: (error) => logger.warn({ err: error }, 'bringing targets to the observers was interrupted'),

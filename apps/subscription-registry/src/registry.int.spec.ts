@@ -137,6 +137,46 @@ describe('the life of a target', () => {
   });
 });
 
+describe('a target that is removed and declared again', () => {
+  const verdict = (name: string, to: string, id: string) =>
+    recorder.append({
+      events: [
+        {
+          id,
+          source: 'tocsin/health-probe',
+          type: to === 'up' ? 'io.tocsin.node.online' : 'io.tocsin.node.offline',
+          subject: `node/${name}`,
+          time: '2030-01-01T00:00:00.000Z',
+          data: {
+            target: name,
+            kind: 'node',
+            labels: {},
+            from: 'pending',
+            to,
+            reason: 'r',
+            confidence: 'single',
+            evidence: [],
+            confirmedAt: '2030-01-01T00:00:02.000Z',
+            detectionMs: 2000,
+          },
+        },
+      ],
+    });
+
+  it.each([
+    ['up', 'pending'],
+    ['down', 'down'],
+  ])('after it was %s is %s', async (before, after) => {
+    const path = `/v1/targets/again-${before}`;
+    await registry.call('PUT', path, { kind: 'node', check: CHECK });
+    verdict(`again-${before}`, before, `evt_again_${before}`);
+    // An own write comes back after the verdict was projected.
+    expect((await registry.call('PATCH', path, { labels: { a: 'b' } })).body.state).toBe(before);
+    await registry.call('DELETE', path);
+    expect((await registry.call('PUT', path, { kind: 'node', check: CHECK })).body.state).toBe(after);
+  });
+});
+
 describe('the life of a subscription', () => {
   const path = '/v1/subscriptions/ops-chat';
   const body = {

@@ -1,6 +1,7 @@
 import {
   type AnnouncedState,
   announcedStateSchema,
+  HEALTH_PROBE_SOURCE,
   healthEventDataSchema,
   nameSchema,
   REGISTRY_EVENTS,
@@ -21,12 +22,16 @@ import { z } from 'zod';
 /** Source of the registry's own events. Only they declare or remove anything. */
 export const REGISTRY_SOURCE = 'tocsin/subscription-registry';
 
-/** Source of the observers' events. Only they say how a target is. */
-export const OBSERVER_SOURCE = 'tocsin/health-probe';
-
 /** What one event changes in the projection. */
 export type Change =
-  | { readonly kind: 'target-declared'; readonly name: string; readonly spec: TargetSpec; readonly owner?: string }
+  | {
+      readonly kind: 'target-declared';
+      readonly name: string;
+      readonly spec: TargetSpec;
+      /** A new life of the name begins: it is pending, unless an outage is still open. */
+      readonly begins: boolean;
+      readonly owner?: string;
+    }
   | { readonly kind: 'target-removed'; readonly name: string }
   | {
       readonly kind: 'target-judged';
@@ -59,7 +64,7 @@ const firstVerdict = z.object({ name: nameSchema, kind: targetKindSchema, to: an
  */
 export function changeOf(event: RecordedEvent): Change | undefined {
   if (event.source === REGISTRY_SOURCE) return declarationOf(event);
-  if (event.source === OBSERVER_SOURCE) return verdictOf(event);
+  if (event.source === HEALTH_PROBE_SOURCE) return verdictOf(event);
   return undefined;
 }
 
@@ -68,7 +73,8 @@ function declarationOf(event: RecordedEvent): Change | undefined {
     case REGISTRY_EVENTS.targetRegistered:
     case REGISTRY_EVENTS.targetUpdated: {
       const { name, spec, owner } = targetDeclared.parse(event.data);
-      return { kind: 'target-declared', name, spec, ...(owner === undefined ? {} : { owner }) };
+      const begins = event.type === REGISTRY_EVENTS.targetRegistered;
+      return { kind: 'target-declared', name, spec, begins, ...(owner === undefined ? {} : { owner }) };
     }
     case REGISTRY_EVENTS.targetRemoved:
       return { kind: 'target-removed', name: targetRemovedSchema.parse(event.data).name };

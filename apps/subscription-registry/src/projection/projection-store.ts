@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '@tocsin/domain';
 import type { Database, Queryable } from '@tocsin/postgres';
-import { namesIn, readEvents, type Standing, WorkingSet } from './working-set.js';
+import { type Forgetting, type HealthRow, namesIn, readEvents, type Standing, WorkingSet } from './working-set.js';
 
 // Each batch locks the one checkpoint row, so that replicas project one after another and never twice.
 const LOCK_CHECKPOINT = `SELECT position FROM registry.checkpoint FOR UPDATE`;
@@ -37,6 +37,12 @@ const PUT_HEALTH = `
   SELECT kind, name, state, since, episode
     FROM json_to_recordset($1::json) AS row (kind text, name text, state text, since timestamptz, episode text)
   ON CONFLICT (kind, name) DO UPDATE SET state = excluded.state, since = excluded.since, episode = excluded.episode`;
+
+const FORGET_HEALTH = `
+  DELETE FROM registry.target_health
+   USING json_to_recordset($1::json) AS gone (kind text, name text, forget text)
+   WHERE target_health.kind = gone.kind AND target_health.name = gone.name
+     AND (gone.forget = 'always' OR target_health.state = 'up')`;
 
 const PUT_VERSIONS = `
   INSERT INTO registry.subject_version (subject, version)
@@ -129,21 +135,32 @@ async function write(tx: Queryable, events: readonly RecordedEvent[]): Promise<v
     subscriptions.kept.map((row) => ({ ...columns(row), sealed_ref: row.sealedRef })),
   );
   await each(tx, ERASE_SEALS, rows.erasedSeals);
+  await writeHealth(tx, [...rows.health.values()]);
+  await records(
+    tx,
+    PUT_VERSIONS,
+    [...rows.versions].map(([subject, version]) => ({ subject, version })),
+  );
+}
+
+async function writeHealth(tx: Queryable, rows: readonly (HealthRow | Forgetting)[]): Promise<void> {
+  const gone = rows.filter((row) => 'forget' in row);
+  const judged = rows.filter((row) => 'state' in row);
+  await records(
+    tx,
+    FORGET_HEALTH,
+    gone.map(({ targetKind, name, forget }) => ({ kind: targetKind, name, forget })),
+  );
   await records(
     tx,
     PUT_HEALTH,
-    [...rows.health.values()].map(({ targetKind, name, state, since, episode }) => ({
+    judged.map(({ targetKind, name, state, since, episode }) => ({
       kind: targetKind,
       name,
       state,
       since,
       episode: episode ?? null,
     })),
-  );
-  await records(
-    tx,
-    PUT_VERSIONS,
-    [...rows.versions].map(([subject, version]) => ({ subject, version })),
   );
 }
 

@@ -41,8 +41,8 @@ export class CreateRegistry1790000000000 implements MigrationInterface {
       )`);
     await runner.query(`CREATE INDEX target_labels ON registry.target USING gin (labels jsonb_path_ops)`);
     await runner.query(`
-      -- By kind and name, as the subjects of health events are; kept when a declaration goes, so that a target that comes
-      -- back shows what was last said about it.
+      -- By kind and name, as the subjects of health events are; kept when a declaration goes: an outage that was announced is
+      -- open until its recovery is announced, also over a target that was removed and declared again.
       CREATE TABLE registry.target_health (
         kind    text COLLATE "C" NOT NULL,
         name    text COLLATE "C" NOT NULL,

@@ -131,6 +131,14 @@ describe('a batch of events, folded', () => {
     expect(rows.versions.get('target/a')).toBe(1);
   });
 
+  it('begins a new life as pending, unless an outage is still open', () => {
+    expect(fold([target(1, 'registered')]).health.get('node/a')).toMatchObject({ forget: 'if-up' });
+    expect(fold([health(1, 'up'), target(2, 'registered')]).health.get('node/a')).toMatchObject({ forget: 'always' });
+    expect(fold([health(1, 'down'), target(2, 'registered')]).health.get('node/a')).toMatchObject({ state: 'down' });
+    expect(fold([target(1, 'registered'), health(2, 'up')]).health.get('node/a')).toMatchObject({ state: 'up' });
+    expect(fold([target(1, 'updated')]).health.size).toBe(0);
+  });
+
   it('believes nobody else', () => {
     const rows = fold([
       health(1, 'down', { source: 'urn:acme' }),

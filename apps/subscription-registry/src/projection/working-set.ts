@@ -1,4 +1,4 @@
-import type { SubscriptionSpec, TargetSpec } from '@tocsin/contracts';
+import type { SubscriptionSpec, TargetKind, TargetSpec } from '@tocsin/contracts';
 import type { RecordedEvent } from '@tocsin/domain';
 import { type Change, changeOf, isOwnSubject } from './change.js';
 
@@ -26,6 +26,17 @@ export interface SubscriptionRow extends Declared<SubscriptionSpec> {
 
 /** A row of `registry.target_health`. */
 export type HealthRow = Omit<Extract<Change, { kind: 'target-judged' }>, 'kind'>;
+
+/**
+ * A health row that goes because a new life begins. Observers say of that life that it is up as of something new; but an outage that
+ * was announced stays announced until its recovery is.
+ */
+export interface Forgetting {
+  readonly targetKind: TargetKind;
+  readonly name: string;
+  /** `always`: the row is known to say up. `if-up`: what the stored row says decides. */
+  readonly forget: 'always' | 'if-up';
+}
 
 /** Of a row that is there already, what the next event needs of it. */
 export interface Standing {
@@ -65,7 +76,8 @@ export function namesIn(batch: readonly ReadEvent[]): { targets: string[]; subsc
 export class WorkingSet {
   readonly targets = new Map<string, TargetRow | null>();
   readonly subscriptions = new Map<string, SubscriptionRow | null>();
-  readonly health = new Map<string, HealthRow>();
+  /** By `<kind>/<name>`. */
+  readonly health = new Map<string, HealthRow | Forgetting>();
   readonly versions = new Map<string, number>();
   /** Sealed envelopes that nothing refers to any more. */
   readonly erasedSeals: string[] = [];
@@ -82,6 +94,7 @@ export class WorkingSet {
       case 'target-declared': {
         const before = rowBefore(this.targets, this.#standing.targets, change.name);
         this.targets.set(change.name, { name: change.name, spec: change.spec, ...declared(event, change, before) });
+        if (change.begins) this.#begin(change.spec.kind, change.name);
         break;
       }
       case 'target-removed':
@@ -89,7 +102,7 @@ export class WorkingSet {
         break;
       case 'target-judged': {
         const { kind: _, ...row } = change;
-        this.health.set(`${row.targetKind}/${row.name}`, row);
+        this.health.set(healthKey(row.targetKind, row.name), row);
         break;
       }
       case 'subscription-declared': {
@@ -109,6 +122,17 @@ export class WorkingSet {
         break;
     }
   }
+
+  #begin(targetKind: TargetKind, name: string): void {
+    const key = healthKey(targetKind, name);
+    const row = this.health.get(key);
+    if (row === undefined) this.health.set(key, { targetKind, name, forget: 'if-up' });
+    else if ('state' in row && row.state === 'up') this.health.set(key, { targetKind, name, forget: 'always' });
+  }
+}
+
+function healthKey(kind: TargetKind, name: string): string {
+  return `${kind}/${name}`;
 }
 
 function rowBefore(

@@ -28,10 +28,18 @@ describe('planning a target', () => {
   });
 
   it('updates what differs', () => {
-    const standing = { version: 3, declared: { spec: { ...STORED, kind: 'gateway' as const }, revision: 30 } };
+    const standing = { version: 3, declared: { spec: { ...STORED, labels: {} }, revision: 30 } };
     expect(planTarget({ name: 'a', spec: SPEC, standing, actor: 'me' })).toMatchObject({
       outcome: 'updated',
       declaration: { type: 'io.tocsin.target.updated', expectedVersion: 3 },
+    });
+  });
+
+  it('begins a new life where the kind changes', () => {
+    const standing = { version: 3, declared: { spec: { ...STORED, kind: 'gateway' as const }, revision: 30 } };
+    expect(planTarget({ name: 'a', spec: SPEC, standing, actor: 'me' })).toMatchObject({
+      outcome: 'updated',
+      declaration: { type: 'io.tocsin.target.registered', expectedVersion: 3 },
     });
   });
 });

@@ -108,11 +108,13 @@ export function planTarget(input: {
   const { name, spec, standing, actor, owner } = input;
   if (standing.declared !== undefined && isDeepStrictEqual(standing.declared.spec, spec))
     return { outcome: 'unchanged' };
-  const created = standing.declared === undefined;
+  const { declared } = standing;
+  // What is known about a target is known by its kind and name: of another kind, it begins anew.
+  const begins = declared?.spec.kind !== spec.kind;
   return {
-    outcome: created ? 'created' : 'updated',
+    outcome: declared === undefined ? 'created' : 'updated',
     declaration: {
-      type: created ? REGISTRY_EVENTS.targetRegistered : REGISTRY_EVENTS.targetUpdated,
+      type: begins ? REGISTRY_EVENTS.targetRegistered : REGISTRY_EVENTS.targetUpdated,
       subject: targetDeclarationSubject(name),
       data: { name, actor, ...(owner === undefined ? {} : { owner }), labels: spec.labels, spec },
       expectedVersion: standing.version,
