@@ -2,7 +2,7 @@ import type { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { type GrpcOptions, Transport } from '@nestjs/microservices';
 import { HealthImplementation, type ServingStatus } from 'grpc-health-check';
-import { EVENT_LOG_SERVICE, GRPC_PACKAGE, packageDefinition } from './package-definition.js';
+import { EVENT_LOG_SERVICE, fileDescriptors, GRPC_PACKAGE, packageDefinition } from './package-definition.js';
 
 /** Largest message that is taken, in bytes: a batch of events as over HTTP, with room for its encoding. */
 const MAX_RECEIVE_BYTES = 1024 * 1024;
@@ -23,7 +23,6 @@ export interface GrpcTransportOptions {
  * authorised by the application's guard: metadata `authorization: Bearer <key>`.
  */
 export function grpcTransport(options: GrpcTransportOptions): GrpcOptions {
-  const definition = packageDefinition();
   const services = options.services ?? [`${GRPC_PACKAGE}.${EVENT_LOG_SERVICE}`];
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {
@@ -31,14 +30,20 @@ export function grpcTransport(options: GrpcTransportOptions): GrpcOptions {
     options: {
       url: `${host}:${options.port}`,
       package: GRPC_PACKAGE,
-      packageDefinition: definition,
+      packageDefinition: packageDefinition(),
       maxReceiveMessageLength: MAX_RECEIVE_BYTES,
       keepalive: { keepaliveTimeMs: KEEPALIVE_MS },
-      onLoadPackageDefinition: (pkg: ConstructorParameters<typeof ReflectionService>[0], server: Server) => {
-        new ReflectionService(pkg).addToServer(server);
+      onLoadPackageDefinition: (_definition: unknown, server: Server) => {
+        reflection().addToServer(server);
         const serving = ['', ...services].map((name): [string, ServingStatus] => [name, 'SERVING']);
         new HealthImplementation(Object.fromEntries(serving)).addToServer(server);
       },
     },
   };
+}
+
+/** The service looks at nothing but the descriptors in a package definition. */
+function reflection(): ReflectionService {
+  const described = { [GRPC_PACKAGE]: { fileDescriptorProtos: fileDescriptors() } };
+  return new ReflectionService(described as unknown as ConstructorParameters<typeof ReflectionService>[0]);
 }

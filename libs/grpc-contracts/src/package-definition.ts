@@ -1,5 +1,6 @@
-import { loadFileDescriptorSetFromBuffer, type PackageDefinition } from '@grpc/proto-loader';
-import { FILE_DESCRIPTOR_SET } from './gen/descriptors.js';
+import { fromJSON, type PackageDefinition } from '@grpc/proto-loader';
+import { FILE_DESCRIPTORS } from './gen/descriptors.js';
+import { NAMESPACE } from './gen/namespace.js';
 
 /** The proto package of Tocsin's API. */
 export const GRPC_PACKAGE = 'tocsin.v1';
@@ -11,11 +12,10 @@ export const EVENT_LOG_SERVICE = 'EventLog';
  * Every service and message of the API, as grpc-js takes it, without a proto file at hand. Positions are numbers: they stay below 2^53.
  */
 export function packageDefinition(): PackageDefinition {
-  return loadFileDescriptorSetFromBuffer(Buffer.from(FILE_DESCRIPTOR_SET, 'base64'), {
-    keepCase: false,
-    longs: Number,
-    enums: String,
-    defaults: true,
-    oneofs: false,
-  });
+  return fromJSON(NAMESPACE as Parameters<typeof fromJSON>[0], { longs: Number, enums: String, defaults: true });
+}
+
+/** The files of the API as the compiler describes them, for reflection. */
+export function fileDescriptors(): Buffer[] {
+  return FILE_DESCRIPTORS.map((base64) => Buffer.from(base64, 'base64'));
 }

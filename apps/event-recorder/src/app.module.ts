@@ -1,0 +1,213 @@
+import {
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type Provider,
+} from '@nestjs/common';
+import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog } from '@tocsin/event-store';
+import { type Broker, RelayPublisher } from '@tocsin/jetstream';
+import type { ServiceContext } from '@tocsin/platform';
+import { Database, listen, type Listening } from '@tocsin/postgres';
+import { AppendGate } from './append/append-gate.js';
+import { AppendLeader } from './append/append-leader.js';
+import { AppendRpc } from './append/append-rpc.js';
+import { leaderLock } from './append/leader-lock.js';
+import { LogWriter } from './append/log-writer.js';
+import type { EventRecorderConfig } from './config.js';
+import { EventLogController } from './grpc/event-log.controller.js';
+import { Ingest } from './ingest/ingest.js';
+import { IngestController } from './ingest/ingest.controller.js';
+import { DEFAULT_STREAM_TIMES, type EventStreamOptions } from './read/event-stream.js';
+import { LiveTail } from './read/live-tail.js';
+import { LogReader } from './read/log-reader.js';
+import { EVENT_STREAM_OPTIONS, ReadController } from './read/read.controller.js';
+import { ReadRpc } from './read/read-rpc.js';
+import { TailReaders } from './read/tail-readers.js';
+import { LogRelay, relayErrorLog } from './relay/log-relay.js';
+
+export { eventRecorderConfig, type EventRecorderConfig } from './config.js';
+
+/** What the module is given by its process. */
+export interface EventRecorderOptions {
+  config: EventRecorderConfig;
+  context: ServiceContext;
+  broker: Broker;
+  /**
+   * What the relay does with a stream that contradicts the log, see RelayPublisher. `rebuild` only where the broker certainly belongs
+   * to this log alone, as an embedded one does. Default `refuse`.
+   */
+  divergence?: 'refuse' | 'rebuild';
+}
+
+const APPLICATION_NAME = 'tocsin event-recorder';
+
+const OPTIONS = Symbol('options of the event recorder');
+
+/** The event recorder: the one writer of the log, ingest, the read side, the relay to JetStream. */
+@Module({})
+export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  #listening: Listening | undefined;
+
+  constructor(
+    @Inject(OPTIONS) private readonly options: EventRecorderOptions,
+    @Inject(Database) private readonly database: Database,
+    @Inject(AppendLeader) private readonly leader: AppendLeader,
+    @Inject(LogRelay) private readonly relay: LogRelay,
+    @Inject(LiveTail) private readonly tail: LiveTail,
+    @Inject(TailReaders) private readonly readers: TailReaders,
+    @Inject(ReadRpc) private readonly readRpc: ReadRpc,
+  ) {}
+
+  static register(options: EventRecorderOptions): DynamicModule {
+    return {
+      module: EventRecorderModule,
+      controllers: [IngestController, ReadController, EventLogController],
+      providers: [
+        { provide: OPTIONS, useValue: options },
+        ...storage(options),
+        ...writing(options),
+        ...reading(options),
+      ],
+    };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { config, context } = this.options;
+    const logger = context.logger.child({ module: 'recorder' });
+    context.readiness.register('log', async () => void (await this.database.query('SELECT 1')));
+    context.readiness.register('log-leader', () => this.#leaderCheck());
+    context.readiness.register('relay', () => this.relay.check());
+    this.leader.start();
+    this.readRpc.start();
+    this.#listening = await listen({
+      url: config.TOCSIN_POSTGRES_URL,
+      applicationName: `${APPLICATION_NAME} listen`,
+      channel: LOG_CHANNEL,
+      onNotify: () => this.tail.nudge(),
+      onError: (error) => logger.warn({ err: error }, 'notifications of commits are interrupted; polling meanwhile'),
+    });
+  }
+
+  /** A standby is of use as long as it can stand for election and reach whoever leads. */
+  #leaderCheck(): true | string {
+    if (this.leader.leading) return true;
+    const { electionError } = this.leader;
+    if (electionError !== undefined) return electionError;
+    return this.options.broker.connected() || 'another recorder leads, and without NATS it cannot be reached';
+  }
+
+  /** Streams end first: a server waits for its open answers before it closes. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.readers.close();
+    await this.tail.close();
+  }
+
+  /** Nobody asks over HTTP any more: finish what was accepted, hand the lead over, let go of the database. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.leader.stop(), this.readRpc.stop(), this.#listening?.close()]);
+    await this.database.close();
+  }
+}
+
+function storage({ config, context }: EventRecorderOptions): Provider[] {
+  const logger = context.logger.child({ module: 'postgres' });
+  return [
+    {
+      provide: Database,
+      useFactory: () =>
+        Database.open({
+          ...LOG_DATABASE,
+          url: config.TOCSIN_POSTGRES_URL,
+          applicationName: APPLICATION_NAME,
+          onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
+        }),
+    },
+    { provide: PostgresLog, useFactory: (database: Database) => new PostgresLog({ database }), inject: [Database] },
+  ];
+}
+
+function writing({ config, context, broker, divergence }: EventRecorderOptions): Provider[] {
+  const { clock, random } = context;
+  const waiting = { events: config.TOCSIN_APPEND_MAX_WAITING, bytes: config.TOCSIN_APPEND_MAX_WAITING_BYTES };
+  return [
+    {
+      provide: LogRelay,
+      useFactory: (log: PostgresLog) => {
+        const publisher = new RelayPublisher({
+          broker,
+          clock,
+          random,
+          read: async (after, limit) => (await log.read({ after, limit })).events,
+          head: () => log.head(),
+          onError: relayErrorLog(context.logger.child({ module: 'relay' })),
+          stream: { replicas: config.TOCSIN_RELAY_REPLICAS, maxBytes: config.TOCSIN_RELAY_MAX_BYTES },
+          ...(divergence === undefined ? {} : { divergence }),
+        });
+        return new LogRelay(publisher, () => log.head(), clock);
+      },
+      inject: [PostgresLog],
+    },
+    {
+      provide: AppendLeader,
+      useFactory: (database: Database, relay: LogRelay) =>
+        new AppendLeader({
+          acquire: leaderLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
+          takeOver: async () => {
+            const appender = new Appender({ database, clock, maxWaitingEvents: waiting.events });
+            const { epoch } = await appender.becomeLeader();
+            return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
+          },
+          duties: [relay, new AppendRpc(broker)],
+          logger: context.logger.child({ module: 'append' }),
+          random,
+        }),
+      inject: [Database, LogRelay],
+    },
+    {
+      provide: LogWriter,
+      useFactory: (leader: AppendLeader) => new LogWriter(leader, broker, clock, random),
+      inject: [AppendLeader],
+    },
+    {
+      provide: Ingest,
+      useFactory: (writer: LogWriter, log: PostgresLog) =>
+        new Ingest(writer, (source, id) => log.getByKey(source, id), new AppendGate(waiting, clock), clock),
+      inject: [LogWriter, PostgresLog],
+    },
+  ];
+}
+
+function reading({ config, context, broker }: EventRecorderOptions): Provider[] {
+  const { clock, logger } = context;
+  return [
+    { provide: LogReader, useFactory: (log: PostgresLog) => new LogReader(log), inject: [PostgresLog] },
+    {
+      provide: LiveTail,
+      useFactory: (log: PostgresLog) => new LiveTail(log, logger.child({ module: 'tail' })),
+      inject: [PostgresLog],
+    },
+    {
+      provide: TailReaders,
+      useFactory: (tail: LiveTail, log: LogReader) =>
+        new TailReaders({
+          tail,
+          head: () => log.head(),
+          idleMs: DEFAULT_STREAM_TIMES.heartbeatMs,
+          maxReaders: config.TOCSIN_STREAM_MAX_READERS,
+        }),
+      inject: [LiveTail, LogReader],
+    },
+    {
+      provide: EVENT_STREAM_OPTIONS,
+      useValue: {
+        clock,
+        logger: logger.child({ module: 'tail' }),
+        times: DEFAULT_STREAM_TIMES,
+      } satisfies EventStreamOptions,
+    },
+    { provide: ReadRpc, useFactory: (log: LogReader) => new ReadRpc(broker, log), inject: [LogReader] },
+  ];
+}

@@ -1,0 +1,55 @@
+import { type Clock, TocsinError } from '@tocsin/domain';
+
+/** What may wait at a time. */
+export interface GateLimits {
+  events: number;
+  bytes: number;
+}
+
+/** What one request adds to what waits. */
+export type Load = GateLimits;
+
+/**
+ * Bounds what waits for the log, so that overload is an answer and not a growing heap. A request that finds the gate empty always
+ * passes, however large.
+ */
+export class AppendGate {
+  #events = 0;
+  #bytes = 0;
+  /** Moving average of how long a request was inside, in milliseconds: what a refused caller should wait. */
+  #stayMs = 100;
+
+  constructor(
+    private readonly limits: GateLimits,
+    private readonly clock: Clock,
+  ) {}
+
+  /** What is inside now. */
+  get waiting(): Load {
+    return { events: this.#events, bytes: this.#bytes };
+  }
+
+  /**
+   * Runs `work` inside the gate.
+   * @throws TocsinError `TCN_OVERLOADED` with `retryAfterMs` where there is no room; `work` was not started then
+   */
+  async pass<T>(load: Load, work: () => Promise<T>): Promise<T> {
+    const events = this.#events + load.events;
+    const bytes = this.#bytes + load.bytes;
+    if (this.#events > 0 && (events > this.limits.events || bytes > this.limits.bytes)) {
+      throw new TocsinError('TCN_OVERLOADED', `${this.#events} events are waiting to be recorded already`, {
+        retryAfterMs: Math.min(5_000, Math.max(100, Math.ceil(this.#stayMs * 2))),
+      });
+    }
+    this.#events = events;
+    this.#bytes = bytes;
+    const startedMs = this.clock.monotonicMs();
+    try {
+      return await work();
+    } finally {
+      this.#events -= load.events;
+      this.#bytes -= load.bytes;
+      this.#stayMs += (this.clock.monotonicMs() - startedMs - this.#stayMs) / 8;
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Appended, AppendRequest } from '@tocsin/contracts';
+import { isTocsinError, type Random, TocsinError } from '@tocsin/domain';
+import type { Logger } from '@tocsin/platform';
+import { MAX_STORED_EVENT_BYTES } from '../ingest/event-limits.js';
+import type { LocalLeader } from './log-writer.js';
+
+/**
+ * How often a standby tries the lock, in milliseconds. Postgres frees the lock of a killed process as soon as its connection
+ * closes, so this is most of the failover time; 2 s are allowed.
+ */
+const POLL_MS = 250;
+
+/** The lock that makes a leader. */
+export interface LeaderLock {
+  release(): Promise<void>;
+}
+
+/** The appender of one term: fenced by the epoch it began with. */
+export interface TermAppender {
+  readonly epoch: number;
+  append(request: AppendRequest): Promise<Appended[]>;
+  close(): Promise<void>;
+}
+
+/** Something only the leader does. */
+export interface LeaderDuty {
+  /** A term begins. Must not wait for anything: recording starts at once. */
+  begin(leader: LocalLeader, epoch: number): void;
+  /** The term is over. */
+  end(): Promise<void>;
+  /** Events were committed up to `position`. */
+  committed?(position: number): void;
+}
+
+/** What an {@link AppendLeader} works with. */
+export interface LeaderParts {
+  /** Tries the lock; `onLost` is called at most once, when its connection dies. */
+  acquire(onLost: (error?: Error) => void): Promise<LeaderLock | undefined>;
+  /** Begins a term: a new epoch, after which every earlier appender is fenced. */
+  takeOver(): Promise<TermAppender>;
+  duties: readonly LeaderDuty[];
+  logger: Logger;
+  random: Random;
+}
+
+/**
+ * One of the recorders is the writer of the log: the one that holds the lock. This class stands for election until stopped; while
+ * it leads, it appends and its duties run. It stops leading the moment the lock's connection dies; what a stale leader might still
+ * have in flight is refused by the epoch.
+ */
+export class AppendLeader implements LocalLeader {
+  readonly #stopping = new AbortController();
+  #term: { appender: TermAppender; depose: (reason: string) => void } | undefined;
+  #running: Promise<void> | undefined;
+  #electionError: string | undefined;
+
+  constructor(private readonly parts: LeaderParts) {}
+
+  /** Does this process write the log now? */
+  get leading(): boolean {
+    return this.#term !== undefined;
+  }
+
+  /** Epoch of the current term; undefined on a standby. */
+  get epoch(): number | undefined {
+    return this.#term?.appender.epoch;
+  }
+
+  /** Why the last try to become leader failed; undefined where it did not fail (another one leads, or this one). */
+  get electionError(): string | undefined {
+    return this.#electionError;
+  }
+
+  /** Stands for election from now on. */
+  start(): void {
+    this.#running ??= this.#run(this.#stopping.signal);
+  }
+
+  /** Finishes what was accepted, hands the lock over. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /**
+   * Appends all events of the request or none; resolves after the commit.
+   * @throws TocsinError `TCN_UNAVAILABLE` (not the leader), `TCN_TOO_LARGE`, and what the appender throws
+   */
+  async append(request: AppendRequest): Promise<Appended[]> {
+    const term = this.#term;
+    if (term === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'this recorder does not lead the log');
+    requireRelayable(request);
+    try {
+      const appended = await term.appender.append(request);
+      const last = Math.max(...appended.map(({ position }) => position));
+      for (const duty of this.parts.duties) duty.committed?.(last);
+      return appended;
+    } catch (error) {
+      if (isTocsinError(error, 'TCN_FENCED')) term.depose('another recorder has begun a later epoch');
+      throw error;
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#stand(signal);
+        this.#electionError = undefined;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (message !== this.#electionError)
+          this.parts.logger.warn({ err: error }, 'cannot stand for election to lead the log');
+        this.#electionError = message;
+      }
+      await delay(POLL_MS * (0.75 + this.parts.random() / 2), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** One try: returns at once where another one leads, else after the term. */
+  async #stand(signal: AbortSignal): Promise<void> {
+    const over = Promise.withResolvers<string>();
+    const lost = { yet: false };
+    const lock = await this.parts.acquire((error) => {
+      lost.yet = true;
+      this.#term = undefined;
+      over.resolve(`the lock's connection died: ${error?.message ?? 'closed'}`);
+    });
+    if (lock === undefined) return;
+    const stop = (): void => over.resolve('stopping');
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const appender = await this.parts.takeOver();
+      try {
+        if (lost.yet || signal.aborted) return;
+        await this.#lead(appender, over);
+      } finally {
+        this.#term = undefined;
+        await appender.close();
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      await lock.release();
+    }
+  }
+
+  async #lead(appender: TermAppender, over: PromiseWithResolvers<string>): Promise<void> {
+    const { duties, logger } = this.parts;
+    this.#electionError = undefined;
+    this.#term = { appender, depose: over.resolve };
+    logger.info({ epoch: appender.epoch }, 'leads the log');
+    for (const duty of duties) duty.begin(this, appender.epoch);
+    const reason = await over.promise;
+    this.#term = undefined;
+    logger.info({ epoch: appender.epoch, reason }, 'no longer leads the log');
+    await Promise.all(duties.map((duty) => duty.end()));
+  }
+}
+
+/** Refuses an event that could be recorded but neither relayed nor delivered. */
+function requireRelayable(request: AppendRequest): void {
+  for (const [index, event] of request.events.entries()) {
+    const bytes = Buffer.byteLength(JSON.stringify(event));
+    if (bytes <= MAX_STORED_EVENT_BYTES) continue;
+    const detail = `has ${bytes} bytes; at most ${MAX_STORED_EVENT_BYTES} can be recorded`;
+    throw new TocsinError('TCN_TOO_LARGE', `the event ${detail}`, {
+      faults: [{ pointer: `/events/${index}`, detail }],
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { SessionLock } from '@tocsin/postgres';
+import type { LeaderParts } from './append-leader.js';
+
+/** Key of the advisory lock: one leader per database. The bytes of "tcn-lead". */
+const LEADER_LOCK_KEY = 0x74_63_6e_2d_6c_65_61_64n;
+
+/**
+ * The server ends the holder's session when it has heard nothing for so long, in milliseconds. The holder asks it every second; one
+ * that does not (stopped, swapped out, its event loop stuck) must not keep the log closed for everybody.
+ */
+const SILENCE_MS = 3_000;
+
+/** The lock that makes the leader of the log, as {@link LeaderParts.acquire}. */
+export function leaderLock(url: string, applicationName: string): LeaderParts['acquire'] {
+  return (onLost) =>
+    SessionLock.tryAcquire({
+      url: withSetting(url, 'idle_session_timeout', SILENCE_MS),
+      applicationName: `${applicationName} leader`,
+      key: LEADER_LOCK_KEY,
+      onLost,
+    });
+}
+
+/** Adds a server setting to a connection string, beside those that stand in it already. */
+function withSetting(url: string, name: string, value: number): string {
+  const parsed = new URL(url);
+  const others = parsed.searchParams.get('options') ?? '';
+  parsed.searchParams.set('options', `${others} -c ${name}=${value}`.trim());
+  return parsed.href;
+}

@@ -1,0 +1,70 @@
+import type { Fault, JsonValue } from '@tocsin/domain';
+
+/**
+ * Bytes one event may have as compact JSON: 256 KiB. What is delivered to a webhook may not be larger (POLICY.md § 2), and the
+ * relayed message stays far below the 1 MiB that a NATS server takes by default.
+ */
+export const MAX_EVENT_BYTES = 256 * 1024;
+
+/**
+ * Bytes one event may have on its way into the log, whoever appends it: what was sent and what ingest fills in (subject, time,
+ * trace context).
+ */
+export const MAX_STORED_EVENT_BYTES = MAX_EVENT_BYTES + 4 * 1024;
+
+/** Events in one batch. */
+export const MAX_BATCH_EVENTS = 1000;
+
+/**
+ * Bytes of all events of one request together as compact JSON: a batch is all or nothing, so it must fit into one message to the
+ * leader, and a NATS server takes 1 MiB by default. The rest is room for the message around the events.
+ */
+export const MAX_REQUEST_BYTES = 896 * 1024;
+
+/**
+ * Levels of arrays and objects in one event. Validation and storage recurse; a document of `[[[[…` must cost a fault, not the
+ * stack of the process.
+ */
+export const MAX_DEPTH = 64;
+
+/** Is `value` nested deeper than `levels`? Walks without recursion. */
+export function isDeeperThan(value: JsonValue, levels: number): boolean {
+  let layer: JsonValue[] = [value];
+  for (let depth = 0; layer.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    layer = layer.flatMap((node) => (node !== null && typeof node === 'object' ? Object.values(node) : []));
+  }
+  return false;
+}
+
+// What may stand for such a character; the walk below decides whether it does.
+const SUSPICIOUS = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
+
+/**
+ * Faults for strings that are no text: U+0000 and halves of surrogate pairs. Neither Postgres nor many a receiver can hold them, and
+ * I-JSON (RFC 7493 § 2.1) excludes the latter.
+ * @param value not deeper than {@link MAX_DEPTH}
+ * @param json `value` as `JSON.stringify` gives it
+ */
+export function brokenText(value: JsonValue, json: string): Fault[] {
+  if (!SUSPICIOUS.test(json)) return [];
+  const faults: Fault[] = [];
+  const visit = (node: JsonValue, pointer: string): void => {
+    if (typeof node === 'string') {
+      if (!isText(node)) faults.push({ pointer, detail: 'holds U+0000 or half of a surrogate pair' });
+    } else if (Array.isArray(node)) {
+      node.forEach((item, index) => visit(item, `${pointer}/${index}`));
+    } else if (node !== null && typeof node === 'object') {
+      for (const [key, item] of Object.entries(node)) {
+        if (!isText(key)) faults.push({ pointer, detail: 'has a name with U+0000 or half of a surrogate pair' });
+        else visit(item, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+      }
+    }
+  };
+  visit(value, '');
+  return faults;
+}
+
+function isText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000');
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Controller, Post, Req, Res } from '@nestjs/common';
+import type { JsonValue } from '@tocsin/domain';
+import { AnyContentType, parseJsonBody, RequireRole } from '@tocsin/platform';
+import { decodeHttp } from './http-cloudevents.js';
+import { Ingest } from './ingest.js';
+
+/** A request with the body as the platform leaves it: the bytes, and the value where the content type says JSON. */
+interface RequestWithBody extends IncomingMessage {
+  rawBody?: Buffer;
+  body?: unknown;
+}
+
+/** Takes CloudEvents of other producers. */
+@RequireRole('producer')
+@Controller('v1/events')
+export class IngestController {
+  constructor(private readonly ingest: Ingest) {}
+
+  /** 201 once everything is committed; 200 where all of it had been recorded before. */
+  @Post()
+  @AnyContentType()
+  async append(@Req() request: RequestWithBody, @Res() response: ServerResponse): Promise<void> {
+    const { rawBody } = request;
+    const incoming = decodeHttp({
+      headers: request.headers,
+      headersDistinct: request.headersDistinct,
+      hasBody: rawBody !== undefined,
+      json: () =>
+        request.body === undefined ? parseJsonBody(rawBody ?? Buffer.alloc(0)) : (request.body as JsonValue),
+    });
+    const traceparent = request.headers['traceparent'];
+    const appended = await this.ingest.append(incoming, typeof traceparent === 'string' ? traceparent : undefined);
+    const events = appended.map(({ id, position }) => ({ id, position }));
+    const [only] = incoming.mode === 'batch' ? [] : events;
+    response.writeHead(appended.every(({ repeated }) => repeated) ? 200 : 201, {
+      'content-type': 'application/json; charset=utf-8',
+      ...(only === undefined ? {} : { location: `/v1/events/${only.position}` }),
+    });
+    response.end(JSON.stringify({ events }));
+  }
+}

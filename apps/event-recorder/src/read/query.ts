@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+/** Events of a page where the caller does not say, and at most. */
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+/** Patterns in one query; each is a condition in the database. */
+const MAX_TYPES = 64;
+
+const oneText = z.string('must be given once').min(1, 'must not be empty');
+
+function wholeNumber(bounds: { min: number; max: number }) {
+  const message = `must be a whole number from ${bounds.min} to ${bounds.max}`;
+  return z
+    .string(message)
+    .regex(/^\d{1,16}$/, message)
+    .transform(Number)
+    .refine((value) => value >= bounds.min && value <= bounds.max, message);
+}
+
+/** A position; 0 stands before the first event. */
+const positionSchema = wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+const patternsSchema = z
+  .array(
+    z
+      .string()
+      .max(256)
+      .regex(
+        /^(?:[A-Za-z0-9_-]+|\*)(?:\.(?:[A-Za-z0-9_-]+|\*))*$/,
+        'must be a type such as io.tocsin.node.offline; "*" stands for one segment or, as the last, for all that follow',
+      ),
+  )
+  .max(MAX_TYPES, `must be at most ${MAX_TYPES} types`);
+
+/** `type=a&type=b`, `type=a,b`: any of them. */
+const typesSchema = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => [given].flat().flatMap((text) => text.split(',').map((part) => part.trim())))
+  .pipe(patternsSchema);
+
+const filter = {
+  after: positionSchema.optional(),
+  type: typesSchema.optional(),
+  subject: oneText.max(1024).optional(),
+};
+
+/** Query of `GET /v1/events`. */
+export const listQuerySchema = z.strictObject({
+  ...filter,
+  after: positionSchema.default(0),
+  limit: wholeNumber({ min: 1, max: MAX_LIMIT }).default(DEFAULT_LIMIT),
+});
+export type ListQuery = z.output<typeof listQuerySchema>;
+
+/** Query of `GET /v1/events/stream`. */
+export const streamQuerySchema = z.strictObject(filter);
+export type StreamQuery = z.output<typeof streamQuerySchema>;
+
+/** `Last-Event-ID`: the position a reader has seen; it wins over `after`, which stays in the URL of one that reconnects. */
+export const lastEventIdSchema = positionSchema;
+
+/** In a gRPC message what is empty was left out. */
+const filterMessage = {
+  types: patternsSchema.transform((types) => (types.length === 0 ? undefined : types)),
+  subject: z
+    .string()
+    .max(1024)
+    .transform((subject) => (subject === '' ? undefined : subject)),
+};
+
+/** `tocsin.v1.ReadRequest`. */
+export const readMessageSchema = z.object({
+  ...filterMessage,
+  after: z.int().min(0),
+  limit: z
+    .int()
+    .min(0)
+    .max(MAX_LIMIT)
+    .transform((limit) => (limit === 0 ? DEFAULT_LIMIT : limit)),
+});
+
+/** `tocsin.v1.TailRequest`. */
+export const tailMessageSchema = z.object({ ...filterMessage, after: z.int().min(0).optional() });

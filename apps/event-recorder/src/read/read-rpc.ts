@@ -1,0 +1,50 @@
+import { latestRequestSchema, readRequestSchema, RPC } from '@tocsin/contracts';
+import { toCloudEvent } from '@tocsin/domain';
+import type { Broker } from '@tocsin/jetstream';
+import type { LogReader } from './log-reader.js';
+
+/**
+ * Bytes of events in one reply over NATS: the server takes messages of 1 MiB by default, and the envelope and a generous margin
+ * must fit beside it.
+ */
+const REPLY_BYTES = 700 * 1024;
+
+/** Any replica may answer. */
+const QUEUE = 'event-recorder';
+
+/** Answers reads of other services over NATS, on every replica. */
+export class ReadRpc {
+  #served: { close(): Promise<void> }[] = [];
+
+  constructor(
+    private readonly broker: Pick<Broker, 'serve'>,
+    private readonly log: LogReader,
+  ) {}
+
+  start(): void {
+    this.#served = [
+      this.broker.serve(RPC.logRead, {
+        queue: QUEUE,
+        schema: readRequestSchema,
+        handle: async ({ after, limit, types, subject }) => {
+          const page = await this.log.page({ after, limit, types, subject, maxBytes: REPLY_BYTES });
+          return { events: page.events.map(({ event }) => toCloudEvent(event)), next: page.next, head: page.head };
+        },
+      }),
+      this.broker.serve(RPC.logLatest, {
+        queue: QUEUE,
+        schema: latestRequestSchema,
+        handle: async (request) => {
+          const { events, versions } = await this.log.latest(request);
+          return { events: events.map(toCloudEvent), versions };
+        },
+      }),
+    ];
+  }
+
+  /** Answers what it has taken, takes no more. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#served.map((served) => served.close()));
+    this.#served = [];
+  }
+}
