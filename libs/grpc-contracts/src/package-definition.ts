@@ -12,7 +12,7 @@ export const EVENT_LOG_SERVICE = 'EventLog';
  * Every service and message of the API, as grpc-js takes it, without a proto file at hand. Positions are numbers: they stay below 2^53.
  */
 export function packageDefinition(): PackageDefinition {
-  return fromJSON(NAMESPACE as Parameters<typeof fromJSON>[0], { longs: Number, enums: String, defaults: true });
+  return fromJSON(NAMESPACE, { longs: Number, enums: String, defaults: true });
 }
 
 /** The files of the API as the compiler describes them, for reflection. */

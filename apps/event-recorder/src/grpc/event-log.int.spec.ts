@@ -13,8 +13,17 @@ import {
 } from '@tocsin/grpc-contracts';
 import { service as healthService } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, bodyOf, call, eventually, post, type Recorder, type Servers } from '../recorder.harness.js';
-import { startRecorder, startServers } from '../recorder.harness.js';
+import {
+  API_KEY,
+  bodyOf,
+  call,
+  eventually,
+  post,
+  type Recorder,
+  type Servers,
+  startRecorder,
+  startServers,
+} from '../recorder.harness.js';
 
 interface Client {
   append(request: object, metadata: Metadata, done: (error: Failure | null, reply: AppendResponse) => void): void;

@@ -34,7 +34,10 @@ async function serve(steps: AsyncIterable<TailStep>, times: EventStreamTimes) {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const signal = AbortSignal.any([stop.signal, gone.signal]);
-    writeEventStream(response, steps, { clock: systemClock, logger, times, signal }).then(ended.resolve, ended.reject);
+    writeEventStream(response, steps, { clock: systemClock, logger, times, signal }).then(
+      () => ended.resolve(),
+      (error: unknown) => ended.reject(error),
+    );
   };
   server = createServer((_request, response) => handle(response));
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
