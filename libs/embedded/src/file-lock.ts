@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from './errno.js';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 
@@ -13,6 +14,9 @@ export interface FileLock {
 export interface LockHeld {
   heldBy: number;
 }
+
+// What another process needs to remove a file.
+const TURN_MS = 5;
 
 interface LockContent extends ProcessIdentity {
   token: string;
@@ -30,7 +34,7 @@ export async function takeLock(path: string): Promise<FileLock | LockHeld> {
     while (!(await linked(draft, path))) {
       const holder = await readLock(path);
       if (holder !== undefined && (await isRunning(holder))) return { heldBy: holder.pid };
-      if (holder !== undefined) await removeStale(path, holder);
+      if (holder !== undefined) await removeStale(path, holder, draft);
     }
   } finally {
     await rm(draft, { force: true });
@@ -52,18 +56,21 @@ async function linked(from: string, to: string): Promise<boolean> {
   );
 }
 
-// Two processes may find the same stale lock. Each moves away what lies there and looks at it: whoever moved a rival's fresh
-// lock by mistake puts it back.
-async function removeStale(path: string, stale: LockContent): Promise<void> {
-  const aside = join(dirname(path), `.stale-${randomUUID()}`);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
-    throw error;
+// Several processes may find the same stale lock, and a late one must not remove the lock of an early one: only who holds the right to
+// that very lock, by its token, may remove it.
+async function removeStale(path: string, stale: LockContent, draft: string): Promise<void> {
+  const right = `${path}.${stale.token}`;
+  if (!(await linked(draft, right))) {
+    const other = await readLock(right);
+    if (other !== undefined && !(await isRunning(other))) await rm(right, { force: true });
+    else await delay(TURN_MS);
+    return;
   }
-  if ((await readLock(aside))?.token !== stale.token) await linked(aside, path);
-  await rm(aside, { force: true });
+  try {
+    if ((await readLock(path))?.token === stale.token) await rm(path, { force: true });
+  } finally {
+    await rm(right, { force: true });
+  }
 }
 
 async function readLock(path: string): Promise<LockContent | undefined> {
@@ -73,6 +80,6 @@ async function readLock(path: string): Promise<LockContent | undefined> {
     return JSON.parse(text) as LockContent;
   } catch {
     // Damaged by a full disk or a crash of the machine: nobody's.
-    return { pid: 0, started: 'damaged', token: '' };
+    return { pid: 0, started: 'damaged', token: 'damaged' };
   }
 }

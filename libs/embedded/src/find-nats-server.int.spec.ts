@@ -77,6 +77,7 @@ describe('findNatsServer', () => {
   });
 
   it('fetches from the next source when one fails, keeps what it got, and leaves nothing else behind', async () => {
+    await mkdir(join(folder, 'cache', 'nats-server', '.fetch-killed'), { recursive: true });
     const lines: string[] = [];
     const found = await findNatsServer({
       env: env(),

@@ -97,6 +97,7 @@ async function fetchOnce(cache: string, options: FindNatsServerOptions): Promise
   try {
     const done = await inCache(cache);
     if (done !== undefined) return done;
+    await removeUnfinished(cache);
     const refusals: string[] = [];
     for (const [name, source] of options.sources ?? SOURCES) {
       options.log?.(`nats-server: trying ${name}`);
@@ -117,6 +118,12 @@ async function fetchOnce(cache: string, options: FindNatsServerOptions): Promise
     await rm(folder, { recursive: true, force: true });
     await lock.release();
   }
+}
+
+/** What a fetch left that was killed. Under the lock, so nobody is at work in it. */
+async function removeUnfinished(cache: string): Promise<void> {
+  const unfinished = (await readdir(cache)).filter((name) => name.startsWith('.fetch-'));
+  await Promise.all(unfinished.map((name) => rm(join(cache, name), { recursive: true, force: true })));
 }
 
 async function keep(binary: string, cache: string): Promise<string> {
