@@ -1,3 +1,4 @@
+export { eventStoreConformance, type OpenEventStore } from './event-store-conformance.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { FakeClock, seededRandom } from './fake-clock.js';
 export { FakeNode, type FakeNodeOptions } from './fake-node.js';

@@ -1,0 +1,4 @@
+import { eventStoreConformance } from '@tocsin/testing';
+import { openLog } from './log.harness.js';
+
+eventStoreConformance('the Postgres log', openLog);
