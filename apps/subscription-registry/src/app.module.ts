@@ -104,8 +104,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [Database, Projector, RegistryLog, SealedStore],
           useFactory: (database: Database, projector: Projector, log: RegistryLog, seals: SealedStore) => {
             const feed = new ObserverFeed({
-              openBucket: () =>
-                broker.kv(JETSTREAM.targetsBucket),
+              openBucket: () => broker.kv(JETSTREAM.targetsBucket),
               source: new FeedSource(database, () => projector.reached),
               isCaughtUp: () => projector.isCaughtUp,
               onError: (error) => logger.warn({ err: error }, 'bringing targets to the observers was interrupted'),
@@ -126,7 +125,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         {
           provide: DeclareTarget,
           inject: [RegistryLog, TargetStore],
-          useFactory: (log: RegistryLog, targets: TargetStore) => new DeclareTarget(log, targets),
+          useFactory: (log: RegistryLog, targets: TargetStore) => new DeclareTarget(log, targets, clock),
         },
         {
           provide: RemoveTarget,
@@ -142,7 +141,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           provide: DeclareSubscription,
           inject: [RegistryLog, SubscriptionStore, SealedStore],
           useFactory: (log: RegistryLog, subscriptions: SubscriptionStore, seals: SealedStore) =>
-            new DeclareSubscription(log, subscriptions, seals, egress, secrets),
+            new DeclareSubscription({ log, subscriptions, seals, egress, secrets, clock }),
         },
         {
           provide: RemoveSubscription,

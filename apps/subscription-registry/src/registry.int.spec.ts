@@ -302,6 +302,39 @@ describe('preconditions', () => {
   });
 });
 
+describe('a dry run', () => {
+  it('says what would be, for targets and subscriptions, and records nothing', async () => {
+    const before = recorder.events.length;
+    const path = '/v1/targets/dry';
+    const dry = await registry.call('PUT', `${path}?dryRun=true`, { kind: 'node', check: CHECK });
+    expect(dry).toMatchObject({ status: 200, body: { name: 'dry', state: 'pending', revision: 0 } });
+    expect(dry.headers.get('tocsin-dry-run')).toBe('created');
+    expect((await registry.call('GET', path)).status).toBe(404);
+
+    const subscription = await registry.call('PUT', '/v1/subscriptions/dry?dryRun=true', {
+      types: ['*'],
+      destination: { kind: 'webhook', url: HOOK },
+    });
+    expect(subscription.body).toMatchObject({ destination: { url: 'https://hooks.example.net/…' }, revision: 0 });
+    expect(subscription.body).not.toHaveProperty('secret');
+    expect(await database.query(`SELECT ref FROM registry.sealed WHERE subscription = 'dry'`)).toEqual([]);
+    const wrong = await registry.call('PUT', `${path}?dryRun=true`, { kind: 'node', check: { ...CHECK, x: 1 } });
+    expect(wrong.status).toBe(422);
+    expect((await registry.call('PUT', `${path}?dryrun=true`, { kind: 'node', check: CHECK })).status).toBe(422);
+    expect(recorder.events).toHaveLength(before);
+
+    await registry.call('PUT', path, { kind: 'node', check: CHECK });
+    const patched = await registry.call('PATCH', `${path}?dryRun=true`, { labels: { a: 'b' } });
+    expect(patched.headers.get('tocsin-dry-run')).toBe('updated');
+    expect(patched.body.labels).toEqual({ a: 'b' });
+    expect((await registry.call('GET', path)).body.labels).toEqual({});
+    expect((await registry.call('DELETE', `${path}?dryRun=true`)).status).toBe(204);
+    expect((await registry.call('GET', path)).status).toBe(200);
+    expect((await registry.call('POST', '/v1/apply?dryRun=true', {})).status).toBe(422);
+    expect(recorder.events).toHaveLength(before + 1);
+  });
+});
+
 describe('lists', () => {
   it('are cut into pages and selected by labels', async () => {
     for (const n of [1, 2, 3]) {

@@ -1,7 +1,8 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
 import type { ApplyReply } from '@tocsin/contracts';
-import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
+import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
 import { ApplyDeclarations } from '../apply/apply-declarations.js';
+import { noQuerySchema } from './write-query.js';
 
 /** Many declarations in one request. */
 @Controller('v1/apply')
@@ -12,7 +13,11 @@ export class ApplyController {
   @RequireRole('editor')
   @Post()
   @HttpCode(200)
-  apply(@Body() body: unknown, @CurrentPrincipal() principal: Principal): Promise<ApplyReply> {
+  apply(
+    @Query(zodQuery(noQuerySchema)) _query: object,
+    @Body() body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ApplyReply> {
     return this.declarations.run({ body, actor: principal.name });
   }
 }

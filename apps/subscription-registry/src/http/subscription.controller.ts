@@ -1,13 +1,15 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import type { SubscriptionView } from '@tocsin/contracts';
-import { CurrentPrincipal, type Principal, RequireRole } from '@tocsin/platform';
+import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
+import type { Outcome } from '../log/outcome.js';
 import { type Page, parseListQuery } from '../request/page.js';
 import { DeclareSubscription } from '../subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from '../subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from '../subscriptions/remove-subscription.js';
 import { RotateSecret } from '../subscriptions/rotate-secret.js';
 import { etagOf, preconditionOf } from './conditions.js';
+import { DRY_RUN_HEADER, noQuerySchema, type WriteQuery, writeQuerySchema } from './write-query.js';
 
 /** Subscriptions over HTTP: reads the request, calls the use case, writes the answer. */
 @Controller('v1/subscriptions')
@@ -43,6 +45,7 @@ export class SubscriptionController {
   @Put(':name')
   async put(
     @Param('name') name: string,
+    @Query(zodQuery(writeQuerySchema)) { dryRun }: WriteQuery,
     @Body() body: unknown,
     @Headers('if-match') ifMatch: string | undefined,
     @Headers('if-none-match') ifNoneMatch: string | undefined,
@@ -50,7 +53,14 @@ export class SubscriptionController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<SubscriptionView> {
     const precondition = preconditionOf({ ifMatch, ifNoneMatch });
-    const { outcome, subscription } = await this.declare.run({ name, body, actor: principal.name, precondition });
+    const { outcome, subscription } = await this.declare.run({
+      name,
+      body,
+      actor: principal.name,
+      precondition,
+      dryRun,
+    });
+    if (dryRun) return this.#dry(outcome, subscription, response);
     response.statusCode = outcome === 'created' ? 201 : 200;
     if (outcome === 'created') response.setHeader('location', `/v1/subscriptions/${name}`);
     response.setHeader('etag', etagOf(subscription.revision));
@@ -62,13 +72,21 @@ export class SubscriptionController {
   @Patch(':name')
   async patch(
     @Param('name') name: string,
+    @Query(zodQuery(writeQuerySchema)) { dryRun }: WriteQuery,
     @Body() patch: unknown,
     @Headers('if-match') ifMatch: string | undefined,
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<SubscriptionView> {
     const precondition = preconditionOf({ ifMatch });
-    const { subscription } = await this.declare.patch({ name, patch, actor: principal.name, precondition });
+    const { outcome, subscription } = await this.declare.patch({
+      name,
+      patch,
+      actor: principal.name,
+      precondition,
+      dryRun,
+    });
+    if (dryRun) return this.#dry(outcome, subscription, response);
     response.setHeader('etag', etagOf(subscription.revision));
     return subscription;
   }
@@ -79,10 +97,11 @@ export class SubscriptionController {
   @HttpCode(204)
   async delete(
     @Param('name') name: string,
+    @Query(zodQuery(writeQuerySchema)) { dryRun }: WriteQuery,
     @Headers('if-match') ifMatch: string | undefined,
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
-    await this.remove.run({ name, actor: principal.name, precondition: preconditionOf({ ifMatch }) });
+    await this.remove.run({ name, actor: principal.name, precondition: preconditionOf({ ifMatch }), dryRun });
   }
 
   /** Makes a new signing secret and shows it, this once. */
@@ -91,6 +110,7 @@ export class SubscriptionController {
   @HttpCode(200)
   async rotateSecret(
     @Param('name') name: string,
+    @Query(zodQuery(noQuerySchema)) _query: object,
     @Body() body: unknown,
     @Headers('if-match') ifMatch: string | undefined,
     @CurrentPrincipal() principal: Principal,
@@ -99,6 +119,11 @@ export class SubscriptionController {
     const precondition = preconditionOf({ ifMatch });
     const subscription = await this.rotation.run({ name, body, actor: principal.name, precondition });
     response.setHeader('etag', etagOf(subscription.revision));
+    return subscription;
+  }
+
+  #dry(outcome: Outcome, subscription: SubscriptionView, response: ServerResponse): SubscriptionView {
+    response.setHeader(DRY_RUN_HEADER, outcome);
     return subscription;
   }
 }

@@ -1,5 +1,5 @@
 import { nameSchema, parseOrThrow, type SubscriptionSpec, type SubscriptionView } from '@tocsin/contracts';
-import { TocsinError } from '@tocsin/domain';
+import { type Clock, TocsinError } from '@tocsin/domain';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
 import type { Outcome } from '../log/outcome.js';
@@ -25,19 +25,22 @@ export class DeclareSubscription {
   readonly #seals: SealedStore;
   readonly #egress: UrlPolicy;
   readonly #secrets: SecretSource;
+  readonly #clock: Clock;
 
-  constructor(
-    log: RegistryLog,
-    subscriptions: SubscriptionStore,
-    seals: SealedStore,
-    egress: UrlPolicy,
-    secrets: SecretSource,
-  ) {
-    this.#log = log;
-    this.#subscriptions = subscriptions;
-    this.#seals = seals;
-    this.#egress = egress;
-    this.#secrets = secrets;
+  constructor(parts: {
+    log: RegistryLog;
+    subscriptions: SubscriptionStore;
+    seals: SealedStore;
+    egress: UrlPolicy;
+    secrets: SecretSource;
+    clock: Clock;
+  }) {
+    this.#log = parts.log;
+    this.#subscriptions = parts.subscriptions;
+    this.#seals = parts.seals;
+    this.#egress = parts.egress;
+    this.#secrets = parts.secrets;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -81,12 +84,15 @@ export class DeclareSubscription {
         egress: this.#egress,
         secrets: this.#secrets,
       });
-      if (plan.declaration !== undefined) {
+      if (plan.declaration !== undefined && request.dryRun !== true) {
         await appendSealed(this.#log, this.#seals, [plan.declaration], plan.seal === undefined ? [] : [plan.seal]);
       }
       return plan;
     });
     const shown = await this.#subscriptions.find(name);
+    if (request.dryRun === true) {
+      return { outcome: done.outcome, subscription: asDeclared(name, done.spec, shown, this.#clock.now()) };
+    }
     if (shown === undefined) {
       throw new TocsinError('TCN_CONFLICT', `subscription/${name} was removed while it was declared`);
     }
@@ -95,4 +101,21 @@ export class DeclareSubscription {
       subscription: done.secret === undefined ? shown : { ...shown, secret: done.secret },
     };
   }
+}
+
+/** How a subscription would be shown. Revision 0: it has none yet. */
+function asDeclared(
+  name: string,
+  spec: SubscriptionSpec,
+  now: SubscriptionView | undefined,
+  nowMs: number,
+): SubscriptionView {
+  const time = new Date(nowMs).toISOString();
+  const { state, revision, createdAt, updatedAt } = now ?? {
+    state: 'active' as const,
+    revision: 0,
+    createdAt: time,
+    updatedAt: time,
+  };
+  return { name, ...spec, state, revision, createdAt, updatedAt };
 }

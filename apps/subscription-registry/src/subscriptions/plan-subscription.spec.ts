@@ -34,6 +34,7 @@ describe('planning a subscription', () => {
     const { declaration, ...rest } = plan({ standing: { version: 2 }, current: undefined, owner: 'team' });
     expect(rest).toEqual({
       outcome: 'created',
+      spec: redactSpec(SPEC),
       secret: 'whsec_new',
       seal: {
         ref: 'rev_new',
@@ -50,8 +51,8 @@ describe('planning a subscription', () => {
   });
 
   it('records nothing for what stands already, as sent or as shown', () => {
-    expect(plan({})).toEqual({ outcome: 'unchanged' });
-    expect(plan({ spec: redactSpec(SPEC) })).toEqual({ outcome: 'unchanged' });
+    expect(plan({})).toEqual({ outcome: 'unchanged', spec: redactSpec(SPEC) });
+    expect(plan({ spec: redactSpec(SPEC) })).toEqual({ outcome: 'unchanged', spec: redactSpec(SPEC) });
   });
 
   it('keeps the seal where only the visible part changes', () => {

@@ -31,6 +31,8 @@ export interface SecretSource {
 /** What has to be stored and recorded so that a subscription stands as declared. */
 export interface SubscriptionPlan {
   readonly outcome: Outcome;
+  /** The declaration as it is recorded and shown: redacted. */
+  readonly spec: SubscriptionSpec;
   readonly declaration?: Declaration;
   /** To be stored before the declaration is recorded. */
   readonly seal?: NewSeal;
@@ -69,13 +71,14 @@ export function planSubscription(input: {
   const spec = redactSpec({ ...input.spec, destination });
   const sameSecretPart = current?.url === secretPart.url && isDeepStrictEqual(current.headers, secretPart.headers);
   const kept = sameSecretPart ? declared : undefined;
-  if (kept !== undefined && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged' };
+  if (kept !== undefined && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged', spec };
 
   const sealedRef = kept?.sealedRef ?? input.secrets.sealedRef();
   const secret = current === undefined ? input.secrets.signingSecret() : undefined;
   const signingSecrets = secret === undefined ? (current?.signingSecrets ?? []) : [{ secret }];
   return {
     outcome: declared === undefined ? 'created' : 'updated',
+    spec,
     declaration: {
       type: declared === undefined ? REGISTRY_EVENTS.subscriptionCreated : REGISTRY_EVENTS.subscriptionUpdated,
       subject: subscriptionSubject(name),

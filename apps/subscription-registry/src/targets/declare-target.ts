@@ -6,7 +6,7 @@ import {
   targetSpecSchema,
   type TargetView,
 } from '@tocsin/contracts';
-import { TocsinError } from '@tocsin/domain';
+import { type Clock, TocsinError } from '@tocsin/domain';
 import { isDeepStrictEqual } from 'node:util';
 import { faultAt } from '../request/fault.js';
 import { mergePatch } from '../request/merge-patch.js';
@@ -23,6 +23,8 @@ export interface DeclareRequest {
   /** Name of the API key the request came with. */
   readonly actor: string;
   readonly precondition?: Precondition;
+  /** Check everything, say what would be, record nothing. */
+  readonly dryRun?: boolean;
 }
 
 /** A target as it stands after it was declared. */
@@ -35,10 +37,12 @@ export interface DeclaredTarget {
 export class DeclareTarget {
   readonly #log: RegistryLog;
   readonly #targets: TargetStore;
+  readonly #clock: Clock;
 
-  constructor(log: RegistryLog, targets: TargetStore) {
+  constructor(log: RegistryLog, targets: TargetStore, clock: Clock) {
     this.#log = log;
     this.#targets = targets;
+    this.#clock = clock;
   }
 
   /**
@@ -68,18 +72,45 @@ export class DeclareTarget {
     request: DeclareRequest,
     specOf: (current: TargetSpec | undefined) => TargetSpec,
   ): Promise<DeclaredTarget> {
-    const outcome = await onCurrentState(this.#log, async () => {
+    const { outcome, spec } = await onCurrentState(this.#log, async () => {
       const standing = (await this.#targets.standing([name])).get(name) ?? { version: 0 };
       checkPrecondition(request.precondition ?? {}, standing.declared?.revision, targetDeclarationSubject(name));
-      const spec = specOf(standing.declared?.spec);
-      const plan = planTarget({ name, spec, standing, actor: request.actor });
-      if (plan.declaration !== undefined) await this.#log.append([plan.declaration]);
-      return plan.outcome;
+      const wanted = specOf(standing.declared?.spec);
+      const plan = planTarget({ name, spec: wanted, standing, actor: request.actor });
+      if (plan.declaration !== undefined && request.dryRun !== true) await this.#log.append([plan.declaration]);
+      return { outcome: plan.outcome, spec: wanted };
     });
     const target = await this.#targets.find(name);
+    if (request.dryRun === true) return { outcome, target: asDeclared(name, spec, target, this.#clock.now()) };
     if (target === undefined) throw new TocsinError('TCN_CONFLICT', `target/${name} was removed while it was declared`);
     return { outcome, target };
   }
+}
+
+/** How a target would be shown. Revision 0: it has none yet. */
+function asDeclared(name: string, spec: TargetSpec, now: TargetView | undefined, nowMs: number): TargetView {
+  const time = new Date(nowMs).toISOString();
+  if (now === undefined || now.kind !== spec.kind) {
+    return {
+      name,
+      ...spec,
+      state: 'pending',
+      revision: now?.revision ?? 0,
+      createdAt: now?.createdAt ?? time,
+      updatedAt: time,
+    };
+  }
+  const { state, stateSince, episode, revision, createdAt, updatedAt } = now;
+  return {
+    name,
+    ...spec,
+    state,
+    ...(stateSince === undefined ? {} : { stateSince }),
+    ...(episode === undefined ? {} : { episode }),
+    revision,
+    createdAt,
+    updatedAt,
+  };
 }
 
 /**

@@ -16,13 +16,20 @@ export class RemoveTarget {
   }
 
   /** @throws TocsinError `TCN_NOT_FOUND`, `TCN_PRECONDITION_FAILED`, `TCN_INVALID` for a name that cannot be one */
-  async run(request: { name: string; actor: string; precondition?: Precondition }): Promise<void> {
+  async run(request: {
+    name: string;
+    actor: string;
+    precondition?: Precondition;
+    /** Check everything, record nothing. */
+    dryRun?: boolean;
+  }): Promise<void> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     const subject = targetDeclarationSubject(name);
     await onCurrentState(this.#log, async () => {
       const standing = (await this.#targets.standing([name])).get(name);
       if (standing?.declared === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
+      if (request.dryRun === true) return;
       await this.#log.append([
         {
           type: REGISTRY_EVENTS.targetRemoved,
