@@ -29,10 +29,10 @@ export function eventStoreConformance(name: string, open: () => Promise<OpenEven
       return { ...own, time: '2026-01-01T00:00:00.000Z', data: { made }, ...over };
     }
     const append = (...events: EventToAppend[]): Promise<Appended[]> => store.append({ events });
-    const code = (promise: Promise<unknown>): Promise<unknown> =>
+    const code = (promise: Promise<unknown>): Promise<string> =>
       promise.then(
         () => 'done',
-        (error: { code?: unknown }) => error.code,
+        (error: unknown) => String((error as { code?: unknown }).code),
       );
 
     it('is empty at first', async () => {
