@@ -14,6 +14,7 @@ import { InFlight } from './schedule/in-flight.js';
 import { ProbeScheduler } from './schedule/probe-scheduler.js';
 import { Observation } from './targets/observation.js';
 import { TargetWatch } from './targets/target-watch.js';
+import { Watchdog } from './targets/watchdog.js';
 import { WatchedTargets } from './targets/watched-targets.js';
 import { Ballot } from './votes/ballot.js';
 import { Canaries } from './votes/canaries.js';
@@ -48,6 +49,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
   readonly #canaries: Canaries;
   readonly #isolation: IsolationWatch;
   readonly #ballot: Ballot;
+  readonly #watchdog: Watchdog;
   #isolatedSinceMs = 0;
   #reread: NodeJS.Timeout | undefined;
   #serving: Serving | undefined;
@@ -110,7 +112,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
       replan: (target) => this.#scheduler.replan(target.name),
     });
     this.#targets = new WatchedTargets({
-      self: this.#self.id,
+      ...{ self: this.#self.id, clock },
       seats: () => (this.#membership.synced ? this.#membership.seats : undefined),
       onTaken: (target) => {
         if (this.#isolation.isolated) this.#observation.isolated([target]);
@@ -123,6 +125,11 @@ export class HealthProbeService implements OnApplicationBootstrap {
         this.#reporter.untrack(target);
         statistics.watching(this.#targets.size);
       },
+    });
+    this.#watchdog = new Watchdog({
+      ...{ clock, logger },
+      targets: () => this.#targets.all(),
+      onSilent: (target) => this.#observation.silent(target),
     });
     this.#watch = new TargetWatch(broker, logger, {
       onTarget: (watched: WatchedTarget) => this.#targets.declare(watched),
@@ -139,6 +146,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#ballot.start();
     this.#canaries.start();
     this.#isolation.start();
+    this.#watchdog.start();
     this.#serving = broker.serve(PROBE_RPC.stats, {
       schema: z.object({}),
       handle: () => Promise.resolve(statistics.counts()),
@@ -153,6 +161,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
 
   async #stop(): Promise<void> {
     clearInterval(this.#reread);
+    this.#watchdog.stop();
     this.#ready?.();
     await this.#isolation.stop();
     await Promise.all([this.#watch.stop(), this.#serving?.close(), this.#ballot.stop(), this.#canaries.stop()]);

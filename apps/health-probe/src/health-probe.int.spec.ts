@@ -169,6 +169,22 @@ describe('an observer', () => {
     await world.facts(name, ['target.fresh', 'offline']);
   });
 
+  it('takes no target for dead because it was blocked itself', async () => {
+    const node = await world.node();
+    await world.observe();
+    const names: string[] = [];
+    for (let index = 0; index < 100; index += 1)
+      names.push(await world.declare(node, `edge-${index}`, { interval: '500ms' }));
+    await Promise.all(names.map((name) => world.facts(name, ['target.fresh'])));
+    for (let stall = 0; stall < 3; stall += 1) {
+      const until = performance.now() + 2_000;
+      while (performance.now() < until);
+      await world.settle(300);
+    }
+    await world.settle();
+    await Promise.all(names.map((name) => world.facts(name, ['target.fresh'])));
+  });
+
   it('tells what it has done', async () => {
     const node = await world.node();
     const name = await world.declare(node);

@@ -44,6 +44,7 @@ export class Observation {
     this.#deps.statistics.checked(target.spec.check.type, result, latenessMs);
     // Whose clock was set, or who was blocked, while it probed does not judge.
     if (result.kind === 'void' || (result.outcome === 'fail' && clockStepped(startedAt, at))) return;
+    if (result.origin === 'remote') target.heardMs = at.monoMs;
     const voters = this.#deps.electorate.voters();
     this.#decide(target, { kind: 'result', observer: this.#deps.observer, startedAt, at, result, voters });
   }
@@ -59,6 +60,11 @@ export class Observation {
       ...(recorded.episode === undefined ? {} : { episode: recorded.episode }),
     });
     this.#deps.replan(target);
+  }
+
+  /** No result that says anything of the target has come for longer than it may take. */
+  silent(target: Target): void {
+    this.#decide(target, { kind: 'silent' });
   }
 
   /** This observer is cut off: it knows nothing of its targets any more. */

@@ -10,14 +10,20 @@ export class Target {
   readonly policy: HealthPolicy;
   readonly peer: string;
   health: HealthState;
+  /** Monotonic time of the last result that said something of the target; until the first one, of the beginning of the watch. */
+  heardMs: number;
 
-  /** @param health goes on from here, where the target was watched under an earlier declaration */
-  constructor(watched: WatchedTarget, health?: HealthState) {
+  /**
+   * @param nowMs monotonic time
+   * @param health goes on from here, where the target was watched under an earlier declaration
+   */
+  constructor(watched: WatchedTarget, nowMs: number, health?: HealthState) {
     this.name = watched.name;
     this.subject = targetSubject(watched.spec.kind, watched.name);
     this.spec = watched.spec;
     this.policy = policyOf(watched.spec);
     this.peer = peerOf(watched.spec.check);
+    this.heardMs = nowMs;
     this.health = health?.subject === this.subject ? health : initialHealth(this.subject);
   }
 }

@@ -1,5 +1,5 @@
 import { targetSubject, type WatchedTarget } from '@tocsin/contracts';
-import { ownerOf, type ObserverSeat } from '@tocsin/domain';
+import { ownerOf, type Clock, type ObserverSeat } from '@tocsin/domain';
 import { Target } from './target.js';
 
 /** Label by which a target names the site whose observers should watch it. */
@@ -7,6 +7,7 @@ const SITE_LABEL = 'site';
 
 export interface WatchedTargetsDeps {
   self: string;
+  clock: Clock;
   /** Observers that are able now; undefined until they are known. */
   seats: () => readonly ObserverSeat[] | undefined;
   /** This observer watches the target from now on, or under a new declaration. */
@@ -53,7 +54,7 @@ export class WatchedTargets {
       this.#give(watched.name);
       return;
     }
-    const target = new Target(watched, known?.health);
+    const target = new Target(watched, this.#deps.clock.monotonicMs(), known?.health);
     if (known !== undefined && known.subject !== target.subject) this.#give(known.name);
     this.#own.set(target.name, target);
     this.#deps.onTaken(target);

@@ -1,0 +1,47 @@
+import type { Clock } from '@tocsin/domain';
+import type { Logger } from '@tocsin/platform';
+import type { Target } from './target.js';
+
+const PERIOD_MS = 5_000;
+/** So many intervals may pass without a word: local trouble and stalls do not last longer in an observer that is well. */
+const SILENT_INTERVALS = 3;
+
+export interface WatchdogDeps {
+  clock: Clock;
+  logger: Logger;
+  targets: () => Iterable<Target>;
+  onSilent: (target: Target) => void;
+}
+
+/** Notices targets of which nothing is heard any more, whatever the reason: what is not watched must not look healthy. */
+export class Watchdog {
+  readonly #deps: WatchdogDeps;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: WatchdogDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.look(), PERIOD_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Looks at every target now. */
+  look(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const target of this.#deps.targets()) {
+      const { phase } = target.health;
+      if (phase === 'stale' || phase === 'unknown') continue;
+      const { intervalMs, timeoutMs } = target.policy;
+      const silentMs = nowMs - target.heardMs;
+      // An outage that lasts is looked at every 30 s at the latest, whatever the interval.
+      if (silentMs <= SILENT_INTERVALS * (Math.max(intervalMs, phase === 'down' ? 30_000 : 0) + timeoutMs)) continue;
+      this.#deps.logger.warn({ subject: target.subject, silentMs: Math.round(silentMs) }, `${target.subject} is stale`);
+      this.#deps.onSilent(target);
+    }
+  }
+}
