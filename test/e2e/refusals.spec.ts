@@ -47,10 +47,11 @@ describe('a process that cannot start', () => {
 
   it('names the port that is in use', async () => {
     const receiver = await Receiver.start();
-    const { code, lines } = await run(UP, { TOCSIN_HTTP_PORT: String(receiver.port) });
+    const { port } = receiver;
+    const { code, lines } = await run(UP, { TOCSIN_HTTP_PORT: String(port) });
     await receiver.close();
     expect(code).toBe(1);
-    expect(lines.at(-1)).toMatch(new RegExp(`^tocsin: TCN_PORT_IN_USE: .*127\\.0\\.0\\.1:${receiver.port}`));
+    expect(lines.at(-1)).toMatch(new RegExp(`^tocsin: TCN_PORT_IN_USE: .*127\\.0\\.0\\.1:${port}`));
   });
 
   it('names the Postgres that cannot be reached, without the password', async () => {

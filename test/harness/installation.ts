@@ -114,7 +114,8 @@ export class Installation {
   /** Kills whatever still runs and removes the folder. For `afterEach`. */
   async destroy(): Promise<void> {
     await this.kill9();
-    await rm(this.folder, { recursive: true, force: true });
+    // Postgres' own children see its end a moment later, and may still be writing.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   /** Address of the process that answers a path. */

@@ -84,7 +84,7 @@ export class LedgerReader {
 
   /** Entries of the ledger, newest events first. What is under way for the first time, a moment at most, has no entry yet. */
   async list(query: LedgerQuery): Promise<LedgerEntry[]> {
-    const rows = await this.database.query<Omit<LedgerEntry, 'id' | 'at'> & { at: Date }>(LIST, [
+    const rows = await this.database.query<Omit<LedgerEntry, 'id'>>(LIST, [
       query.subscription ?? null,
       query.position ?? null,
       query.state ?? null,
@@ -92,18 +92,11 @@ export class LedgerReader {
       query.after?.subscription ?? null,
       query.limit,
     ]);
-    return rows.map((row) => ({ id: deliveryId(row.position, row.subscription), ...row, at: row.at.toISOString() }));
+    return rows.map((row) => ({ id: deliveryId(row.position, row.subscription), ...row }));
   }
 
   /** All attempts of one delivery, oldest first. */
   async attempts(subscription: string, position: number): Promise<AttemptView[]> {
-    const rows = await this.database.query<
-      Omit<AttemptView, 'startedAt' | 'nextAt'> & { startedAt: Date; nextAt: Date | null }
-    >(ATTEMPTS, [subscription, position]);
-    return rows.map((row) => ({
-      ...row,
-      startedAt: row.startedAt.toISOString(),
-      nextAt: row.nextAt?.toISOString() ?? null,
-    }));
+    return this.database.query<AttemptView>(ATTEMPTS, [subscription, position]);
   }
 }

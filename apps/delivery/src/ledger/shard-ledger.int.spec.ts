@@ -68,7 +68,11 @@ describe('ShardLedger', () => {
   async function ledger(checkpoint: { now: number }, onFenced = () => undefined): Promise<ShardLedger> {
     const [lease] = await leases.take(1);
     if (lease === undefined) throw new Error('no shard is free');
-    return new ShardLedger(database, lease.shard, lease.epoch, { logger, checkpointNow: () => checkpoint.now, onFenced });
+    return new ShardLedger(database, lease.shard, lease.epoch, {
+      logger,
+      checkpointNow: () => checkpoint.now,
+      onFenced,
+    });
   }
 
   it('gives the next owner the checkpoint, what is unfinished, and what is settled behind the checkpoint', async () => {
@@ -112,7 +116,9 @@ describe('ShardLedger', () => {
     await expect(stale.attempt(attempt(7, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
     expect(fenced).toBe(1);
     expect(await own.query('SELECT * FROM delivery.attempt')).toEqual([]);
-    expect(await own.query('SELECT max(checkpoint)::int AS checkpoint FROM delivery.shard')).toEqual([{ checkpoint: 0 }]);
+    expect(await own.query('SELECT max(checkpoint)::int AS checkpoint FROM delivery.shard')).toEqual([
+      { checkpoint: 0 },
+    ]);
     await expect(stale.attempt(attempt(8, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
   });
 

@@ -228,7 +228,7 @@ export class ShardLedger {
     this.#start();
     if (this.#flushing) {
       this.#idle = Promise.withResolvers<void>();
-      const deadline = AbortSignal.timeout(timeoutMs);
+      const deadline = AbortSignal.timeout(Math.ceil(timeoutMs));
       deadline.addEventListener('abort', () => this.#idle?.resolve(), { once: true });
       await this.#idle.promise;
     }

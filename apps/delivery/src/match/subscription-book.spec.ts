@@ -24,7 +24,12 @@ function declared(position: number, name: string, types: string[], labels: Recor
     name,
     actor: 'test',
     sealedRef: `ref-${position}`,
-    spec: { destination: { kind: 'webhook', url: 'https://example.net/…', headers: {} }, types, labels, order: 'subject' },
+    spec: {
+      destination: { kind: 'webhook', url: 'https://example.net/…', headers: {} },
+      types,
+      labels,
+      order: 'subject',
+    },
   });
 }
 
