@@ -11,6 +11,7 @@ import { ApplyController } from './http/apply.controller.js';
 import { SubscriptionController } from './http/subscription.controller.js';
 import { TargetController } from './http/target.controller.js';
 import { RegistryLog } from './log/registry-log.js';
+import { AnswerStore } from './once/answer-store.js';
 import { ProjectionStore } from './projection/projection-store.js';
 import { Projector } from './projection/projector.js';
 import { REGISTRY_MIGRATIONS, REGISTRY_ROLE, REGISTRY_SCHEMA } from './projection/schema.js';
@@ -19,9 +20,8 @@ import { DeclareSubscription } from './subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from './subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from './subscriptions/remove-subscription.js';
 import { RotateSecret } from './subscriptions/rotate-secret.js';
-import { SealSweeper } from './subscriptions/seal-sweeper.js';
 import { SealedResponder } from './subscriptions/sealed-responder.js';
-import { SealedStore } from './subscriptions/sealed-store.js';
+import { ORPHAN_AFTER_S, SealedStore } from './subscriptions/sealed-store.js';
 import { SubscriptionStore } from './subscriptions/subscription-store.js';
 import { DeclareTarget } from './targets/declare-target.js';
 import { FeedSource } from './targets/feed-source.js';
@@ -29,6 +29,7 @@ import { ObserverFeed } from './targets/observer-feed.js';
 import { ReadTargets } from './targets/read-targets.js';
 import { RemoveTarget } from './targets/remove-target.js';
 import { TargetStore } from './targets/target-store.js';
+import { Sweeper } from './upkeep/sweeper.js';
 
 export { subscriptionRegistryConfig, type SubscriptionRegistryConfig } from './config.js';
 
@@ -100,9 +101,20 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           useFactory: (database: Database) => new SealedStore(database, sealer),
         },
         {
+          provide: AnswerStore,
+          inject: [Database],
+          useFactory: (database: Database) => new AnswerStore(database, sealer),
+        },
+        {
           provide: RegistryService,
-          inject: [Database, Projector, RegistryLog, SealedStore],
-          useFactory: (database: Database, projector: Projector, log: RegistryLog, seals: SealedStore) => {
+          inject: [Database, Projector, RegistryLog, SealedStore, AnswerStore],
+          useFactory: (
+            database: Database,
+            projector: Projector,
+            log: RegistryLog,
+            seals: SealedStore,
+            answers: AnswerStore,
+          ) => {
             const feed = new ObserverFeed({
               openBucket: () => broker.kv(JETSTREAM.targetsBucket),
               source: new FeedSource(database, () => projector.reached),
@@ -116,8 +128,9 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
               seals,
               onError: (error) => logger.error({ err: error }, 'a sealed destination could not be handed out'),
             });
-            const sweeper = new SealSweeper(seals, log, (error) =>
-              logger.warn({ err: error }, 'unused seals were not swept'),
+            const sweeper = new Sweeper(
+              [async () => seals.sweep(ORPHAN_AFTER_S, await log.head()), () => answers.sweep()],
+              (error) => logger.warn({ err: error }, 'what is not needed any more was not swept away'),
             );
             return new RegistryService({ projector, feed, responder, sweeper });
           },

@@ -1,18 +1,18 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { Projector } from './projection/projector.js';
-import type { SealSweeper } from './subscriptions/seal-sweeper.js';
 import type { SealedResponder } from './subscriptions/sealed-responder.js';
 import type { ObserverFeed } from './targets/observer-feed.js';
+import type { Sweeper } from './upkeep/sweeper.js';
 
 /** What runs beside the requests, from start to end. */
 export class RegistryService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #projector: Projector;
   readonly #feed: ObserverFeed;
   readonly #responder: SealedResponder;
-  readonly #sweeper: SealSweeper;
+  readonly #sweeper: Sweeper;
   #stopped: Promise<void> | undefined;
 
-  constructor(parts: { projector: Projector; feed: ObserverFeed; responder: SealedResponder; sweeper: SealSweeper }) {
+  constructor(parts: { projector: Projector; feed: ObserverFeed; responder: SealedResponder; sweeper: Sweeper }) {
     this.#projector = parts.projector;
     this.#feed = parts.feed;
     this.#responder = parts.responder;

@@ -457,6 +457,53 @@ describe('apply', () => {
   });
 });
 
+describe('an Idempotency-Key', () => {
+  const body = { types: ['*'], destination: { kind: 'webhook', url: HOOK } };
+
+  it('makes a repeat be answered as the first was, with the secret that is shown once', async () => {
+    const before = recorder.events.length;
+    const key = { 'idempotency-key': 'k-1' };
+    const path = '/v1/subscriptions/once';
+    const first = await registry.call('PUT', path, body, key);
+    expect(first.status).toBe(201);
+    const second = await registry.call('PUT', path, body, key);
+    expect(second).toMatchObject({ status: 201, body: first.body });
+    expect(second.headers.get('etag')).toBe(first.headers.get('etag'));
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
+
+    const rotation = { 'idempotency-key': 'k-2' };
+    const one = await registry.call('POST', `${path}/rotate-secret`, {}, rotation);
+    const two = await registry.call('POST', `${path}/rotate-secret`, {}, rotation);
+    expect(two.body).toEqual(one.body);
+    expect(one.body.secret).not.toBe(first.body.secret);
+    expect(recorder.events).toHaveLength(before + 2);
+
+    const removal = { 'idempotency-key': 'k-3' };
+    expect((await registry.call('DELETE', path, undefined, removal)).status).toBe(204);
+    expect((await registry.call('DELETE', path, undefined, removal)).status).toBe(204);
+    const rows = await database.query(`SELECT encode(envelope, 'escape') AS text FROM registry.answer`);
+    expect(rows).toHaveLength(3);
+    expect(JSON.stringify(rows)).not.toContain('whsec_');
+  });
+
+  it('is for one request only, has one effect under a race, and forgets what was refused', async () => {
+    const key = { 'idempotency-key': 'k-4' };
+    const path = '/v1/targets/once';
+    const refused = await registry.call('PUT', path, { kind: 'node', check: { ...CHECK, x: 1 } }, key);
+    expect(refused.status).toBe(422);
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => registry.call('PUT', path, { kind: 'node', check: CHECK }, key)),
+    );
+    expect(answers.map(({ status }) => status)).toContain(201);
+    expect(answers.every(({ status }) => status === 201 || status === 409)).toBe(true);
+    expect(eventsOf('target/once')).toHaveLength(1);
+    const other = await registry.call('PUT', path, { kind: 'gateway', check: CHECK }, key);
+    expect(other).toMatchObject({ status: 409, body: { code: 'TCN_CONFLICT' } });
+    const wrong = await registry.call('PUT', path, { kind: 'node', check: CHECK }, { 'idempotency-key': 'a b' });
+    expect(wrong.status).toBe(422);
+  });
+});
+
 describe('access', () => {
   it('is refused without a key', async () => {
     expect((await fetch(`${registry.url}/v1/targets`)).status).toBe(401);

@@ -1,8 +1,23 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import type { SubscriptionView } from '@tocsin/contracts';
 import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
 import type { Outcome } from '../log/outcome.js';
+import { OnceOnly } from '../once/once-only.js';
 import { type Page, parseListQuery } from '../request/page.js';
 import { DeclareSubscription } from '../subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from '../subscriptions/read-subscriptions.js';
@@ -12,6 +27,7 @@ import { etagOf, preconditionOf } from './conditions.js';
 import { DRY_RUN_HEADER, noQuerySchema, type WriteQuery, writeQuerySchema } from './write-query.js';
 
 /** Subscriptions over HTTP: reads the request, calls the use case, writes the answer. */
+@UseInterceptors(OnceOnly)
 @Controller('v1/subscriptions')
 export class SubscriptionController {
   constructor(

@@ -1,8 +1,22 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Put,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import type { TargetView } from '@tocsin/contracts';
 import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
 import type { Outcome } from '../log/outcome.js';
+import { OnceOnly } from '../once/once-only.js';
 import { type Page, parseListQuery } from '../request/page.js';
 import { DeclareTarget } from '../targets/declare-target.js';
 import { ReadTargets } from '../targets/read-targets.js';
@@ -11,6 +25,7 @@ import { etagOf, preconditionOf } from './conditions.js';
 import { DRY_RUN_HEADER, type WriteQuery, writeQuerySchema } from './write-query.js';
 
 /** Targets over HTTP: reads the request, calls the use case, writes the answer. */
+@UseInterceptors(OnceOnly)
 @Controller('v1/targets')
 export class TargetController {
   constructor(

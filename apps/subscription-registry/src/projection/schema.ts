@@ -88,5 +88,29 @@ export class CreateRegistry1790000000000 implements MigrationInterface {
   }
 }
 
+/** Answers to writes that carried an `Idempotency-Key`, sealed; no projection either. */
+export class KeepAnswers1790000000001 implements MigrationInterface {
+  readonly name = 'KeepAnswers1790000000001';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE registry.answer (
+        caller      text        NOT NULL,
+        key         text        NOT NULL,
+        fingerprint bytea       NOT NULL,
+        began_at    timestamptz NOT NULL DEFAULT now(),
+        -- Null while the request is under way.
+        envelope    bytea,
+        PRIMARY KEY (caller, key)
+      )`);
+    await runner.query(`CREATE INDEX answer_by_age ON registry.answer (began_at)`);
+    await runner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON registry.answer TO ${REGISTRY_ROLE}`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE registry.answer`);
+  }
+}
+
 /** In the order in which they run. */
-export const REGISTRY_MIGRATIONS = [CreateRegistry1790000000000] as const;
+export const REGISTRY_MIGRATIONS = [CreateRegistry1790000000000, KeepAnswers1790000000001] as const;

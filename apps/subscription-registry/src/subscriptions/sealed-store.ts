@@ -21,6 +21,9 @@ const CURRENT = `
     JOIN registry.sealed ON sealed.ref = subscription.sealed_ref
    WHERE subscription.name = $1`;
 
+/** An append is given up after 10 s; a seal without its event after an hour belongs to a process that ended between the two. */
+export const ORPHAN_AFTER_S = 3_600;
+
 /** Encrypts, bound to a context. */
 export interface Sealing {
   seal(plaintext: string, context: string): Buffer;
