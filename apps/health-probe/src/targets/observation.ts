@@ -99,7 +99,10 @@ export class Observation {
         doubts.refused(target.subject);
         return;
       case 'announce':
-        statistics.confirmed(effect.transition.to, effect.transition.confidence, effect.transition.detectionMs);
+        // Only the first verdict `up` has no episode: it is recorded, but nothing has changed.
+        if (effect.transition.episode !== undefined) {
+          statistics.confirmed(effect.transition.to, effect.transition.confidence, effect.transition.detectionMs);
+        }
         this.#deps.report(target, effect.transition);
         return;
       case 'vantage':

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { standaloneConfig } from '../up/standalone-config.js';
 import { type Standalone, startStandalone } from '../up/standalone.js';
 import { DemoNode } from './demo-node.js';
-import { DemoReceiver } from './demo-receiver.js';
+import { DemoReceiver, type ReceivedWebhook } from './demo-receiver.js';
 import { Narrator } from './narrator.js';
 
 /** Where the demo keeps its data; made anew each time. */
@@ -100,12 +100,14 @@ async function show(narrator: Narrator, stage: Stage): Promise<void> {
   await stage.nodes.find((node) => node.name === VICTIM)?.down();
   const offline = await stage.receiver.next('io.tocsin.node.offline', subject, PATIENCE_MS);
   narrator.webhook(offline, performance.now() - changedAt);
+  await recorded(narrator, client, offline);
 
   narrator.step(`Bringing ${VICTIM} back …`);
   changedAt = performance.now();
   await stage.nodes.find((node) => node.name === VICTIM)?.up();
   const online = await stage.receiver.next('io.tocsin.node.online', subject, PATIENCE_MS);
   narrator.webhook(online, performance.now() - changedAt);
+  await recorded(narrator, client, online);
   if (online.event.episode !== offline.event.episode) throw new Error('the recovery does not belong to the outage');
 
   await receipt(narrator, tocsin, stage);
@@ -119,6 +121,16 @@ async function allUp(client: ApiClient): Promise<void> {
       await sleep(POLL_MS);
     }
   }
+}
+
+/** The log has the same event at the position that the webhook names. */
+async function recorded(narrator: Narrator, client: ApiClient, webhook: ReceivedWebhook): Promise<void> {
+  const { event } = webhook;
+  const found = (await client.call('GET', `/v1/events/${event.position}`)) as ReceivedWebhook['event'];
+  if (JSON.stringify(found) !== JSON.stringify(event))
+    throw new Error(`position ${event.position} holds another event`);
+  narrator.fact(`recorded in the log at position ${event.position}, the very same event`);
+  narrator.line();
 }
 
 /** The noise receipt: what was looked at, what had changed, what was said. The ledger is written a moment after the receiver's answer. */

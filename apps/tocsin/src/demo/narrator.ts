@@ -47,8 +47,12 @@ export class Narrator {
     this.line();
     for (const line of JSON.stringify(event, null, 2).split('\n')) this.line(line);
     this.line();
-    this.line(`${green('✔')} signature verified by the standardwebhooks package`);
-    this.line();
+    this.fact('signature verified by the standardwebhooks package');
+  }
+
+  /** Something that was checked and holds. */
+  fact(text: string): void {
+    this.line(`${green('✔')} ${text}`);
   }
 
   done(text: string): void {
