@@ -18,6 +18,7 @@ import { leaderLock } from './append/leader-lock.js';
 import { LogWriter } from './append/log-writer.js';
 import type { EventRecorderConfig } from './config.js';
 import { EventLogController } from './grpc/event-log.controller.js';
+import { BODY_GATE } from './ingest/body-budget.js';
 import { Ingest } from './ingest/ingest.js';
 import { IngestController } from './ingest/ingest.controller.js';
 import { DEFAULT_STREAM_TIMES, type EventStreamOptions } from './read/event-stream.js';
@@ -160,7 +161,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
             const { epoch } = await appender.becomeLeader();
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
           },
-          duties: [relay, new AppendRpc(broker)],
+          duties: [relay, new AppendRpc(broker, waiting.events)],
           logger: context.logger.child({ module: 'append' }),
           random,
         }),
@@ -177,6 +178,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
         new Ingest(writer, (source, id) => log.getByKey(source, id), new AppendGate(waiting, clock), clock),
       inject: [LogWriter, PostgresLog],
     },
+    { provide: BODY_GATE, useFactory: () => new AppendGate(waiting, clock) },
   ];
 }
 

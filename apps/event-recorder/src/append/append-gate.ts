@@ -30,10 +30,10 @@ export class AppendGate {
   }
 
   /**
-   * Runs `work` inside the gate.
-   * @throws TocsinError `TCN_OVERLOADED` with `retryAfterMs` where there is no room; `work` was not started then
+   * Goes in; what is returned goes out again, once however often it is called.
+   * @throws TocsinError `TCN_OVERLOADED` with `retryAfterMs` where there is no room
    */
-  async pass<T>(load: Load, work: () => Promise<T>): Promise<T> {
+  enter(load: Load): () => void {
     const events = this.#events + load.events;
     const bytes = this.#bytes + load.bytes;
     if (this.#events > 0 && (events > this.limits.events || bytes > this.limits.bytes)) {
@@ -44,12 +44,26 @@ export class AppendGate {
     this.#events = events;
     this.#bytes = bytes;
     const startedMs = this.clock.monotonicMs();
-    try {
-      return await work();
-    } finally {
+    let inside = true;
+    return () => {
+      if (!inside) return;
+      inside = false;
       this.#events -= load.events;
       this.#bytes -= load.bytes;
       this.#stayMs += (this.clock.monotonicMs() - startedMs - this.#stayMs) / 8;
+    };
+  }
+
+  /**
+   * Runs `work` inside the gate.
+   * @throws TocsinError `TCN_OVERLOADED`; `work` was not started then
+   */
+  async pass<T>(load: Load, work: () => Promise<T>): Promise<T> {
+    const leave = this.enter(load);
+    try {
+      return await work();
+    } finally {
+      leave();
     }
   }
 }

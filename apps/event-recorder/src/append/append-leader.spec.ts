@@ -100,6 +100,19 @@ describe('AppendLeader', () => {
     await only.leader.stop();
   });
 
+  it('does not pass for a standby before it has tried the lock', async () => {
+    const { candidate } = election();
+    const first = candidate();
+    const second = candidate();
+    expect(first.leader.electionError).toBe('the election has not been decided yet');
+    first.leader.start();
+    await until(() => first.leader.leading);
+    second.leader.start();
+    await until(() => second.leader.electionError === undefined);
+    expect(second.leader.leading).toBe(false);
+    await Promise.all([first.leader.stop(), second.leader.stop()]);
+  });
+
   it('keeps standing while the database cannot be reached, and says why', async () => {
     let reachable = false;
     const leader = new AppendLeader({

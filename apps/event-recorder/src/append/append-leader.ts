@@ -53,7 +53,7 @@ export class AppendLeader implements LocalLeader {
   readonly #stopping = new AbortController();
   #term: { appender: TermAppender; depose: (reason: string) => void } | undefined;
   #running: Promise<void> | undefined;
-  #electionError: string | undefined;
+  #electionError: string | undefined = 'the election has not been decided yet';
 
   constructor(private readonly parts: LeaderParts) {}
 
@@ -67,7 +67,7 @@ export class AppendLeader implements LocalLeader {
     return this.#term?.appender.epoch;
   }
 
-  /** Why the last try to become leader failed; undefined where it did not fail (another one leads, or this one). */
+  /** Why it is not known who leads; undefined where this recorder leads or another one holds the lock. */
   get electionError(): string | undefined {
     return this.#electionError;
   }

@@ -7,7 +7,11 @@ import type { LocalLeader } from './log-writer.js';
 export class AppendRpc implements LeaderDuty {
   #served: { close(): Promise<void> } | undefined;
 
-  constructor(private readonly broker: Pick<Broker, 'serve'>) {}
+  /** @param maxWaiting requests in hand at once; each holds an event at least, so the appender's own bound is met before */
+  constructor(
+    private readonly broker: Pick<Broker, 'serve'>,
+    private readonly maxWaiting: number,
+  ) {}
 
   begin(leader: LocalLeader): void {
     this.#served = this.broker.serve(RPC.logAppend, {
@@ -15,6 +19,9 @@ export class AppendRpc implements LeaderDuty {
       // stale one gets is fenced and retried.
       queue: 'append-leader',
       schema: appendRequestSchema,
+      // Appends gather to share a commit: a request that waited for its turn before that would only be late.
+      concurrency: this.maxWaiting,
+      maxWaiting: 0,
       handle: async (request) => ({ events: await leader.append(request) }),
     });
   }

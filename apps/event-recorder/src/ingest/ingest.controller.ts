@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { Controller, Post, Req, Res, UseGuards } from '@nestjs/common';
 import type { JsonValue } from '@tocsin/domain';
 import { AnyContentType, parseJsonBody, RequireRole } from '@tocsin/platform';
+import { BodyBudget } from './body-budget.js';
 import { decodeHttp } from './http-cloudevents.js';
 import { Ingest } from './ingest.js';
 
@@ -19,6 +20,7 @@ export class IngestController {
 
   /** 201 once everything is committed; 200 where all of it had been recorded before. */
   @Post()
+  @UseGuards(BodyBudget)
   @AnyContentType()
   async append(@Req() request: RequestWithBody, @Res() response: ServerResponse): Promise<void> {
     const { rawBody } = request;
