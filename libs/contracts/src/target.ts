@@ -62,23 +62,98 @@ export const httpCheckSchema = z
       })
       .prefault({}),
     tlsVerify: z.boolean().default(true),
+    degradedAfter: durationSchema({ min: '1ms', max: '60s' })
+      .optional()
+      .meta({ description: 'An answer that takes longer is a pass, but a degraded one' }),
     ...cadence,
   })
   .meta({ id: 'HttpCheck' });
 export type HttpCheck = z.infer<typeof httpCheckSchema>;
 
-/** TCP check: connects, and that is a pass. */
+const hostPort = {
+  host: z.string().min(1).max(253),
+  port: z.int().min(1).max(65535),
+};
+
+/** TCP check: connects, and that is a pass, unless something is to be heard. */
 export const tcpCheckSchema = z
   .strictObject({
     type: z.literal('tcp'),
-    host: z.string().min(1).max(253),
-    port: z.int().min(1).max(65535),
+    ...hostPort,
+    send: z.string().max(1024).optional().meta({ description: 'Sent as soon as the connection stands' }),
+    expect: z.string().min(1).max(1024).optional().meta({ description: 'Text that must come within the first 64 KiB' }),
     ...cadence,
   })
   .meta({ id: 'TcpCheck' });
 export type TcpCheck = z.infer<typeof tcpCheckSchema>;
 
-export const checkSchema = z.discriminatedUnion('type', [httpCheckSchema, tcpCheckSchema]).meta({ id: 'Check' });
+/** gRPC check: `grpc.health.v1.Health/Check` must answer SERVING. */
+export const grpcCheckSchema = z
+  .strictObject({
+    type: z.literal('grpc'),
+    ...hostPort,
+    service: z
+      .string()
+      .max(256)
+      .default('')
+      .meta({ description: 'Service to ask for; empty for the server as a whole' }),
+    tls: z.boolean().default(false),
+    tlsVerify: z.boolean().default(true),
+    ...cadence,
+  })
+  .meta({ id: 'GrpcCheck' });
+export type GrpcCheck = z.infer<typeof grpcCheckSchema>;
+
+/** TLS check: the certificate is trusted, for this name, and has more than a tenth of its lifetime left (else degraded). */
+export const tlsCheckSchema = z
+  .strictObject({
+    type: z.literal('tls'),
+    ...hostPort,
+    port: hostPort.port.default(443),
+    serverName: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .meta({ description: 'Name to ask for and to verify; the host if left out' }),
+    tlsVerify: z.boolean().default(true).meta({ description: 'False: look at the dates only' }),
+    ...cadence,
+    interval: durationSchema({ min: '200ms', max: '1d' }).default('1h'),
+  })
+  .meta({ id: 'TlsCheck' });
+export type TlsCheck = z.infer<typeof tlsCheckSchema>;
+
+/** DNS check: the name resolves, to what is expected where something is. */
+export const dnsCheckSchema = z
+  .strictObject({
+    type: z.literal('dns'),
+    name: z.string().min(1).max(253),
+    record: z.enum(['A', 'AAAA', 'CNAME', 'MX', 'NS', 'TXT']).default('A'),
+    server: z
+      .string()
+      .regex(
+        /^(?:\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{1,5})?)$/,
+        'must be an IP address, with a port if need be',
+      )
+      .optional()
+      .meta({
+        description: 'Server to ask; the observer’s own resolver if left out',
+        examples: ['192.0.2.53', '[2001:db8::53]:5353'],
+      }),
+    expect: z
+      .array(z.string().min(1).max(512))
+      .min(1)
+      .max(32)
+      .optional()
+      .meta({ description: 'Answers that must all be among those given' }),
+    ...cadence,
+  })
+  .meta({ id: 'DnsCheck' });
+export type DnsCheck = z.infer<typeof dnsCheckSchema>;
+
+export const checkSchema = z
+  .discriminatedUnion('type', [httpCheckSchema, tcpCheckSchema, grpcCheckSchema, tlsCheckSchema, dnsCheckSchema])
+  .meta({ id: 'Check' });
 export type Check = z.infer<typeof checkSchema>;
 
 /** What a PUT on a target takes. */

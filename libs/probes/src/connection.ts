@@ -7,6 +7,8 @@ export interface TlsWish {
   /** Name to ask for and to verify; undefined where the host is an address. */
   serverName: string | undefined;
   verify: boolean;
+  /** Protocol spoken on the connection. */
+  protocol: 'http/1.1' | 'h2' | undefined;
 }
 
 /** More addresses than these are not tried within one check. */
@@ -69,7 +71,7 @@ function open(
             ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
             rejectUnauthorized: tls.verify,
             secureContext: secureContext(),
-            ALPNProtocols: ['http/1.1'],
+            ...(tls.protocol === undefined ? {} : { ALPNProtocols: [tls.protocol] }),
           });
     attempt.hold(socket);
     let share: NodeJS.Timeout | undefined;

@@ -11,6 +11,11 @@ export function passed(detail: string): Finding {
   return { outcome: 'pass', origin: 'remote', detail };
 }
 
+/** It answered, but not as well as it should. */
+export function degraded(detail: string): Finding {
+  return { outcome: 'degraded', origin: 'remote', phase: 'assert', detail };
+}
+
 /** The target did not. */
 export function failed(phase: ProbePhase, detail: string): Finding {
   return { outcome: 'fail', origin: 'remote', phase, detail };
@@ -21,7 +26,11 @@ export function findingOf(error: unknown, attempt: Attempt): Finding {
   if (error instanceof ResolveError) {
     return { outcome: 'fail', origin: error.origin, phase: 'dns', detail: error.message };
   }
-  const code = codeOf(error);
+  return findingOfCode(codeOf(error), attempt);
+}
+
+/** The same, by a system or TLS error code. */
+export function findingOfCode(code: string, attempt: Attempt): Finding {
   const origin = isLocalFault(code) ? 'local' : 'remote';
   return { outcome: 'fail', origin, phase: attempt.phase, detail: sentence(code, attempt) };
 }

@@ -1,9 +1,10 @@
 import { request, type IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { HttpCheck } from '@tocsin/contracts';
+import { parseDuration } from '@tocsin/domain';
 import type { Attempt } from './attempt.js';
 import { openConnection } from './connection.js';
-import { failed, passed, type Finding } from './finding.js';
+import { degraded, failed, passed, type Finding } from './finding.js';
 import type { NameResolver } from './name-resolver.js';
 import { statusMatches } from './status-set.js';
 
@@ -23,13 +24,14 @@ export async function checkHttp(
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const tls = secure ? { serverName: isIP(host) === 0 ? host : undefined, verify: check.tlsVerify } : undefined;
+  const serverName = isIP(host) === 0 ? host : undefined;
+  const tls = secure ? { serverName, verify: check.tlsVerify, protocol: 'http/1.1' as const } : undefined;
   const socket = await openConnection(host, port, attempt, resolver, tls);
   attempt.enter('request');
   const response = await send(check, url, socket, userAgent);
   const body = await readBody(response, socket);
   attempt.enter('assert');
-  return judge(check, response.statusCode ?? 0, body);
+  return judge(check, response.statusCode ?? 0, body, attempt.durationMs);
 }
 
 function send(check: HttpCheck, url: URL, socket: Socket, userAgent: string): Promise<IncomingMessage> {
@@ -72,12 +74,16 @@ function readBody(response: IncomingMessage, socket: Socket): Promise<Buffer> {
   });
 }
 
-function judge(check: HttpCheck, status: number, body: Buffer): Finding {
+function judge(check: HttpCheck, status: number, body: Buffer, durationMs: number): Finding {
   if (!statusMatches(check.expect.status, status)) {
     return failed('assert', `HTTP ${status}, expected ${check.expect.status.join(' or ')}`);
   }
   if (check.expect.body !== undefined && !body.includes(check.expect.body)) {
     return failed('assert', `HTTP ${status}, but the body does not contain ${JSON.stringify(check.expect.body)}`);
+  }
+  const { degradedAfter } = check;
+  if (degradedAfter !== undefined && durationMs > (parseDuration(degradedAfter) ?? Infinity)) {
+    return degraded(`HTTP ${status}, but after ${Math.round(durationMs)}ms, more than ${degradedAfter}`);
   }
   return passed(`HTTP ${status}`);
 }

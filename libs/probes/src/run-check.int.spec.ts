@@ -1,57 +1,20 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { promisify } from 'node:util';
-import { checkSchema, type Check } from '@tocsin/contracts';
-import type { Clock, ProbeResult, VoidedProbe } from '@tocsin/domain';
+import type { ProbeResult, VoidedProbe } from '@tocsin/domain';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { EventLoopGuard } from './event-loop-guard.js';
-import { NameResolver } from './name-resolver.js';
-import { runCheck, type ProbeDeps } from './run-check.js';
+import { Probing, selfSigned } from './probing.harness.js';
+import { runCheck } from './run-check.js';
 
-const clock: Clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
-const guard = new EventLoopGuard(clock);
-const deps: ProbeDeps = { clock, guard, resolver: new NameResolver({ clock }) };
-const servers: { server: Server; sockets: Set<Socket> }[] = [];
+const probing = new Probing();
+const probe = (spec: Record<string, unknown>) => probing.probe(spec);
+const tcp = (onConnection: (socket: Socket) => void = () => undefined) => probing.listen(createTcpServer(onConnection));
+const http = (onRequest: RequestListener) => probing.listen(createHttpServer(onRequest));
 
-beforeAll(() => guard.start());
-afterAll(() => guard.stop());
-afterEach(async () => {
-  for (const { server, sockets } of servers.splice(0)) {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
-async function listen(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  servers.push({ server, sockets });
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-const tcp = (onConnection: (socket: Socket) => void = () => undefined) => listen(createTcpServer(onConnection));
-const http = (onRequest: RequestListener) => listen(createHttpServer(onRequest));
-
-function check(spec: Record<string, unknown>): Check {
-  return checkSchema.parse({ type: 'http', timeout: '400ms', ...spec });
-}
-
-async function probe(spec: Record<string, unknown>): Promise<ProbeResult> {
-  const result = await runCheck(check(spec), deps);
-  if (result.kind === 'void') throw new Error(`void: ${result.detail}`);
-  return result;
-}
+beforeAll(() => probing.guard.start());
+afterAll(() => probing.guard.stop());
+afterEach(() => probing.stopServers());
 
 describe('an HTTP check', () => {
   it('passes on an expected status, with the time of every phase', async () => {
@@ -182,8 +145,7 @@ describe('an HTTP check', () => {
 
   it('fails where nobody listens', async () => {
     const port = await tcp();
-    const [listening] = servers.splice(0);
-    await new Promise((resolve) => listening?.server.close(resolve));
+    await probing.stopServers();
     expect(await probe({ url: `http://127.0.0.1:${port}/` })).toMatchObject({
       outcome: 'fail',
       origin: 'remote',
@@ -200,25 +162,15 @@ describe('an HTTP check', () => {
 });
 
 describe('an HTTPS check', () => {
-  let directory: string;
   let key: string;
   let cert: string;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'tocsin-probes-'));
-    const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    const subject = ['-subj', '/CN=edge.test', '-addext', 'subjectAltName=DNS:edge.test'];
-    await promisify(execFile)('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
-      ...['-keyout', keyFile, '-out', certFile, ...subject],
-    ]);
-    key = await readFile(keyFile, 'utf8');
-    cert = await readFile(certFile, 'utf8');
+    ({ key, cert } = await selfSigned(1));
   });
-  afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it('does not trust a self-signed certificate, unless told to', async () => {
-    const port = await listen(createHttpsServer({ key, cert }, (_request, response) => response.end()));
+    const port = await probing.listen(createHttpsServer({ key, cert }, (_request, response) => response.end()));
     const url = `https://127.0.0.1:${port}/`;
     expect(await probe({ url, timeout: '2s' })).toMatchObject({
       outcome: 'fail',
@@ -235,7 +187,7 @@ describe('an HTTPS check', () => {
     const names: (string | boolean)[] = [];
     const server = createHttpsServer({ key, cert }, (request, response) => response.end(request.headers.host));
     server.on('secureConnection', (socket) => names.push(socket.servername ?? false));
-    const port = await listen(server);
+    const port = await probing.listen(server);
     await probe({ url: `https://edge.localhost:${port}/`, timeout: '2s', tlsVerify: false });
     expect(names).toEqual(['edge.localhost']);
   });
@@ -255,9 +207,7 @@ describe('a TCP check', () => {
     const port = await tcp();
     const spec = { type: 'tcp', host: '127.0.0.1', port };
     expect(await probe(spec)).toMatchObject({ outcome: 'pass', detail: `connected to 127.0.0.1:${port}` });
-    const [listening] = servers.splice(0);
-    for (const socket of listening?.sockets ?? []) socket.destroy();
-    await new Promise((resolve) => listening?.server.close(resolve));
+    await probing.stopServers();
     expect(await probe(spec)).toMatchObject({ outcome: 'fail', phase: 'connect' });
   });
 });
@@ -270,7 +220,9 @@ describe('an event loop that was blocked', () => {
 
   it('voids a time-out it has caused itself', async () => {
     const port = await http((_request, response) => response.end());
-    const probes = Array.from({ length: 50 }, () => runCheck(check({ url: `http://127.0.0.1:${port}/` }), deps));
+    const probes = Array.from({ length: 50 }, () =>
+      runCheck(probing.check({ url: `http://127.0.0.1:${port}/` }), probing.deps),
+    );
     setImmediate(() => block(1_000));
     const results: (ProbeResult | VoidedProbe)[] = await Promise.all(probes);
     expect(results.filter((result) => result.kind === 'result' && result.outcome === 'fail')).toEqual([]);
@@ -284,7 +236,7 @@ describe('an event loop that was blocked', () => {
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', () => setImmediate(() => block(600)));
       });
     });
-    expect(await runCheck(check({ url: `http://127.0.0.1:${port}/` }), deps)).toMatchObject({
+    expect(await runCheck(probing.check({ url: `http://127.0.0.1:${port}/` }), probing.deps)).toMatchObject({
       kind: 'result',
       outcome: 'pass',
     });
@@ -292,7 +244,7 @@ describe('an event loop that was blocked', () => {
 
   it('still judges a target that hangs although the observer is well', async () => {
     const port = await tcp();
-    expect(await runCheck(check({ url: `http://127.0.0.1:${port}/` }), deps)).toMatchObject({
+    expect(await runCheck(probing.check({ url: `http://127.0.0.1:${port}/` }), probing.deps)).toMatchObject({
       kind: 'result',
       outcome: 'fail',
       phase: 'deadline',

@@ -1,11 +1,14 @@
 import type { Check } from '@tocsin/contracts';
 import { parseDuration, type Clock, type ProbeResult, type VoidedProbe } from '@tocsin/domain';
 import { Attempt } from './attempt.js';
+import { checkDns } from './dns-check.js';
 import type { EventLoopGuard } from './event-loop-guard.js';
 import { findingOf, type Finding } from './finding.js';
+import { checkGrpc } from './grpc-check.js';
 import { checkHttp } from './http-check.js';
 import type { NameResolver } from './name-resolver.js';
 import { checkTcp } from './tcp-check.js';
+import { checkTls } from './tls-check.js';
 
 /** What checks need of the process they run in. */
 export interface ProbeDeps {
@@ -25,7 +28,14 @@ const MIN_STALL_MS = 20;
 
 /** Host (and port) a check talks to, as written: what may be in flight at once is counted by it. */
 export function peerOf(check: Check): string {
-  return check.type === 'http' ? new URL(check.url).host : `${check.host}:${check.port}`;
+  switch (check.type) {
+    case 'http':
+      return new URL(check.url).host;
+    case 'dns':
+      return check.server ?? `the servers of ${check.name}`;
+    default:
+      return `${check.host}:${check.port}`;
+  }
 }
 
 /**
@@ -48,18 +58,24 @@ export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResu
     return { kind: 'void', detail: `the observer itself was blocked for ${Math.round(stalledMs)}ms`, durationMs };
   }
   // A resolver that does not answer at all is the observer's own; a server of the name's zone would be reported by it.
-  const origin = attempt.phase === 'dns' ? 'local' : 'remote';
+  const origin = attempt.phase === 'dns' && check.type !== 'dns' ? 'local' : 'remote';
   const phase = 'deadline';
   return { kind: 'result', outcome: 'fail', origin, phase, detail: attempt.unfinished(), durationMs, phasesMs };
 }
 
-async function dispatch(check: Check, attempt: Attempt, { resolver, userAgent }: ProbeDeps): Promise<Finding> {
+async function dispatch(check: Check, attempt: Attempt, { clock, resolver, userAgent }: ProbeDeps): Promise<Finding> {
   try {
     switch (check.type) {
       case 'http':
         return await checkHttp(check, attempt, resolver, userAgent ?? USER_AGENT);
       case 'tcp':
         return await checkTcp(check, attempt, resolver);
+      case 'grpc':
+        return await checkGrpc(check, attempt, resolver);
+      case 'tls':
+        return await checkTls(check, attempt, resolver, clock.now());
+      case 'dns':
+        return await checkDns(check, attempt);
     }
   } catch (error) {
     return findingOf(error, attempt);
