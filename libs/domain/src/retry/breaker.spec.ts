@@ -178,6 +178,11 @@ describe('breakerSignal', () => {
     expect([301, 401, 403, 404, 405, 408, 410, 425, 429, 500, 503].map(of)).toEqual(times(11, 'failure'));
   });
 
+  it('goes by a rejection where there is one', () => {
+    const of = (rejected: 'passing' | 'request' | 'auth') => breakerSignal({ kind: 'response', status: 200, rejected });
+    expect([of('passing'), of('request'), of('auth')]).toEqual(['failure', 'answered', 'failure']);
+  });
+
   it('learns nothing from attempts that were not sent', () => {
     const of = (errorClass: 'egress-blocked' | 'local' | 'aborted' | 'timeout' | 'tls') =>
       breakerSignal({ kind: 'error', errorClass });

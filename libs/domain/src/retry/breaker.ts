@@ -66,6 +66,7 @@ export function breakerSignal(result: AttemptResult): BreakerSignal {
   if (result.kind === 'error') {
     return ['egress-blocked', 'local', 'aborted'].includes(result.errorClass) ? 'neutral' : 'failure';
   }
+  if (result.rejected !== undefined) return result.rejected === 'request' ? 'answered' : 'failure';
   if (result.status >= 200 && result.status <= 299) return 'success';
   return ABOUT_THE_REQUEST.has(result.status) ? 'answered' : 'failure';
 }

@@ -31,6 +31,12 @@ describe('classifyOutcome', () => {
     expect(classifyOutcome({ kind: 'error', errorClass })).toBe(verdict);
   });
 
+  it('goes by what a service says in other ways than its status', () => {
+    const rejected = (reason: 'passing' | 'request' | 'auth') =>
+      classifyOutcome({ kind: 'response', status: 200, rejected: reason });
+    expect([rejected('passing'), rejected('request'), rejected('auth')]).toEqual(['retry', 'retry-limited', 'auth']);
+  });
+
   it('calls nothing but 2xx a success, whatever number the receiver sends', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999 }), (code) => {

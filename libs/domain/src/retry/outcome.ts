@@ -13,8 +13,15 @@
 export type AttemptErrorClass =
   'dns' | 'refused' | 'reset' | 'timeout' | 'tls' | 'egress-blocked' | 'protocol' | 'local' | 'aborted';
 
-/** The part of an attempt's outcome that decides what happens next. */
-export type AttemptResult = { kind: 'response'; status: number } | { kind: 'error'; errorClass: AttemptErrorClass };
+/**
+ * Some services answer 200 and say no in the body, and mail servers count otherwise than HTTP. What such a no means:
+ * `passing`: ask again later; `request`: about this one message; `auth`: about who we are or how the destination is set up.
+ */
+export type Rejection = 'passing' | 'request' | 'auth';
+
+/** The part of an attempt's outcome that decides what happens next. `rejected` overrules the status. */
+export type AttemptResult =
+  { kind: 'response'; status: number; rejected?: Rejection } | { kind: 'error'; errorClass: AttemptErrorClass };
 
 /**
  * What an outcome means for the delivery.
@@ -36,13 +43,16 @@ const HOPELESS = new Set([413, 414, 415, 431]);
 /** 408, 425, 429: client errors that speak about the moment, not about the request. */
 const PASSING = new Set([408, 425, 429]);
 
+const REJECTIONS = { passing: 'retry', request: 'retry-limited', auth: 'auth' } as const;
+
 /** What the outcome of one attempt means. By the status line alone: a bad body never turns a success into a failure. */
 export function classifyOutcome(result: AttemptResult): Verdict {
   if (result.kind === 'error') {
     if (result.errorClass === 'egress-blocked') return 'blocked';
     return result.errorClass === 'aborted' ? 'interrupted' : 'retry';
   }
-  const { status } = result;
+  const { status, rejected } = result;
+  if (rejected !== undefined) return REJECTIONS[rejected];
   if (status >= 200 && status <= 299) return 'success';
   if (status >= 300 && status <= 399) return 'misconfigured';
   if (status === 410) return 'gone';
