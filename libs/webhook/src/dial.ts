@@ -1,12 +1,13 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
+import { isIP, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { isTocsinError } from '@tocsin/domain';
-import { type EgressPolicy, hostOf } from './egress.js';
+import { orAborted } from './abort.js';
+import { type EgressPolicy, hostOf, portOf } from './egress.js';
 import { AttemptFailure, type AttemptPhase, failureOf, type PhasesMs } from './outcome.js';
+import { openTunnel, type ForwardProxy } from './proxy.js';
 import type { HostResolver } from './resolver.js';
-
-/** A further address is tried beside a slow one after this time (RFC 8305 § 5), milliseconds. */
-const NEXT_ADDRESS_MS = 250;
+import { connectFirst } from './tcp.js';
+import { handshake } from './tls-handshake.js';
 
 /** Milliseconds each phase may take at most. */
 export interface PhaseLimits {
@@ -20,6 +21,8 @@ export interface PhaseLimits {
 export interface DialContext {
   egress: EgressPolicy;
   resolver: HostResolver;
+  /** The way out for https; names are then resolved, and their addresses judged, by the proxy. */
+  proxy?: ForwardProxy | undefined;
   limits: PhaseLimits;
   /** Fires with an {@link AttemptFailure} as its reason when the attempt is over. */
   signal: AbortSignal;
@@ -38,41 +41,56 @@ export interface Dialled {
 }
 
 /**
- * Resolves, vets, connects and, for https, handshakes. Connects to nothing but an address that was vetted here: the name is not
+ * Resolves, vets, connects and, for https and smtps, handshakes. Connects to nothing but an address that was vetted here: the name is not
  * resolved a second time, so a name server that changes its answer gains nothing.
  * @param secureContext asked for only when a handshake begins
  * @throws AttemptFailure
  */
 export async function dial(url: URL, secureContext: () => SecureContext, context: DialContext): Promise<Dialled> {
-  const host = hostOf(url);
-  const addresses = await resolveAndVet(url, host, context);
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
-  const tcp = await timed('connect', context.limits.connectMs, context, (signal) =>
-    connectFirst(addresses, port, signal),
-  );
-  const dialled = {
-    socket: tcp.socket,
-    address: isIP(tcp.address) === 6 ? `[${tcp.address}]:${port}` : `${tcp.address}:${port}`,
-  };
-  if (url.protocol !== 'https:') return dialled;
+  const connected = await dialTcp(url, context);
+  if (url.protocol !== 'https:' && url.protocol !== 'smtps:') return connected;
   try {
-    const socket = await timed('tls', context.limits.tlsMs, context, async (signal) =>
-      handshake(tcp.socket, host, secureContext(), signal),
+    const socket = await timed('tls', context.limits.tlsMs, context, (signal) =>
+      handshake(connected.socket, hostOf(url), secureContext(), signal, url.protocol === 'https:'),
     );
-    return { ...dialled, socket };
+    return { ...connected, socket };
   } catch (error) {
-    tcp.socket.destroy();
+    connected.socket.destroy();
     throw error;
   }
 }
 
+async function dialTcp(url: URL, context: DialContext): Promise<Dialled> {
+  const { connectMs } = context.limits;
+  const host = hostOf(url);
+  const port = portOf(url);
+  const { proxy } = context;
+  if (proxy !== undefined && url.protocol === 'https:' && !proxy.bypasses(host)) {
+    vetted(() => context.egress.checkTarget(url));
+    const socket = await timed('connect', connectMs, context, (signal) =>
+      openTunnel(proxy, { host, port }, context.resolver, signal),
+    );
+    return { socket, address: `${proxy.name} → ${host}:${port}` };
+  }
+  const addresses = await resolveAndVet(url, host, context);
+  const { socket, address } = await timed('connect', connectMs, context, (signal) =>
+    connectFirst(addresses, port, signal),
+  );
+  return { socket, address: isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}` };
+}
+
 async function resolveAndVet(url: URL, host: string, context: DialContext): Promise<readonly string[]> {
+  vetted(() => context.egress.checkTarget(url));
+  if (isIP(host) !== 0) return [host];
+  const addresses = await timed('dns', context.limits.dnsMs, context, () => context.resolver.resolve(host));
+  vetted(() => context.egress.vet(addresses, url.protocol));
+  return addresses;
+}
+
+/** Runs a check of the policy; its refusal ends the attempt before anything is sent. */
+function vetted(check: () => void): void {
   try {
-    context.egress.checkTarget(url);
-    if (isIP(host) !== 0) return [host];
-    const addresses = await timed('dns', context.limits.dnsMs, context, () => context.resolver.resolve(host));
-    context.egress.vet(addresses, url.protocol);
-    return addresses;
+    check();
   } catch (error) {
     if (!isTocsinError(error)) throw error;
     throw new AttemptFailure('egress-blocked', undefined, error.message, { cause: error });
@@ -94,6 +112,7 @@ async function timed<T>(
   }, limitMs);
   const signal = AbortSignal.any([context.signal, limit.signal]);
   try {
+    signal.throwIfAborted();
     return await orAborted(work(signal), signal);
   } catch (error) {
     throw failureOf(error, phase);
@@ -101,92 +120,4 @@ async function timed<T>(
     clearTimeout(timer);
     context.phasesMs[phase] = context.monotonicMs() - startedMs;
   }
-}
-
-/** The promise, or the signal's reason if that comes first; what the promise does afterwards is nobody's concern. */
-export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  promise.catch(() => undefined);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** Connects to the first address that answers: one after the other, the next one also when the one before is slow. */
-function connectFirst(
-  addresses: readonly string[],
-  port: number,
-  signal: AbortSignal,
-): Promise<{ socket: Socket; address: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ socket: Socket; address: string }>();
-  const waiting = [...addresses];
-  const trying = new Set<Socket>();
-  let firstError: unknown;
-  let timer: NodeJS.Timeout | undefined;
-
-  const finish = (settle: () => void, kept?: Socket): void => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-    for (const socket of trying) if (socket !== kept) socket.destroy();
-    trying.clear();
-    settle();
-  };
-  const onAbort = (): void => finish(() => reject(signal.reason));
-  const tryNext = (): void => {
-    clearTimeout(timer);
-    const address = waiting.shift();
-    if (address === undefined) {
-      if (trying.size === 0) finish(() => reject(firstError));
-      return;
-    }
-    const socket = connectTcp({ host: address, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
-    trying.add(socket);
-    socket.once('connect', () => {
-      // A loser that connects in the same tick as the winner was destroyed there, and is no longer in the set.
-      if (trying.has(socket)) finish(() => resolve({ socket, address }), socket);
-    });
-    // Stays for the socket's life: an error without a listener would end the process.
-    socket.on('error', (error) => {
-      if (!trying.delete(socket)) return;
-      firstError ??= error;
-      tryNext();
-    });
-    if (waiting.length > 0) timer = setTimeout(tryNext, NEXT_ADDRESS_MS);
-  };
-
-  signal.addEventListener('abort', onAbort, { once: true });
-  tryNext();
-  return promise;
-}
-
-function handshake(tcp: Socket, host: string, secureContext: SecureContext, signal: AbortSignal): Promise<TLSSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
-  const socket = connectTls({
-    socket: tcp,
-    host,
-    // SNI takes names only (RFC 6066 § 3); the certificate of a literal is checked against `host`.
-    servername: isIP(host) === 0 ? host : '',
-    ALPNProtocols: ['http/1.1'],
-    secureContext,
-  });
-  const onAbort = (): void => {
-    socket.destroy();
-    reject(signal.reason);
-  };
-  signal.addEventListener('abort', onAbort, { once: true });
-  socket.once('secureConnect', () => {
-    signal.removeEventListener('abort', onAbort);
-    resolve(socket);
-  });
-  socket.on('error', reject);
-  // A peer that closes in the middle of the handshake says so by `close` alone in some versions of TLS.
-  socket.once('close', () =>
-    reject(Object.assign(new Error('the connection closed during the TLS handshake'), { code: 'ECONNRESET' })),
-  );
-  return promise;
 }

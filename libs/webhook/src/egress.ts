@@ -8,6 +8,8 @@ type Cidr = ReturnType<typeof ipaddr.parseCIDR>;
 /** Names under which clouds serve credentials, whatever they resolve to. */
 const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata.goog', 'metadata', 'instance-data']);
 
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80, 'smtps:': 465, 'smtp:': 587 };
+
 /** Which addresses may be sent to: classes, single networks and, where given, ports. */
 export class EgressPolicy {
   readonly #classes: ReadonlySet<AddressClass>;
@@ -53,13 +55,14 @@ export class EgressPolicy {
    * @throws TocsinError as {@link checkUrl}
    */
   checkTarget(url: URL): void {
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-      throw new TocsinError('TCN_INVALID', 'the destination must be an http or https URL');
+    if (DEFAULT_PORTS[url.protocol] === undefined) {
+      throw new TocsinError('TCN_INVALID', 'the destination must be an http, https, smtp or smtps URL');
     }
-    const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+    const port = portOf(url);
     if (port === 0 || (this.#ports !== undefined && !this.#ports.has(port)))
       throw blocked(`port ${port} is not allowed`);
     const host = hostOf(url);
+    if (host === '') throw new TocsinError('TCN_INVALID', 'the destination must name a host');
     if (isIP(host) !== 0) {
       this.vet([host], url.protocol);
       return;
@@ -73,7 +76,7 @@ export class EgressPolicy {
 
   /**
    * Checks what a name resolved to. One bad address spoils all: an answer that mixes good and bad ones is an attack or a mistake.
-   * @param protocol of the URL, `https:` or `http:`; plain http is refused towards public addresses
+   * @param protocol of the URL; plain http is refused towards public addresses (smtp upgrades to TLS by STARTTLS)
    * @throws TocsinError `TCN_EGRESS_BLOCKED` naming the first address refused
    */
   vet(addresses: readonly string[], protocol: string): void {
@@ -89,7 +92,7 @@ export class EgressPolicy {
     if (addressClass === 'never' || address === undefined) return 'addresses of this kind are never sent to';
     const allowed = this.#classes.has(addressClass) || this.#networks.some((network) => within(address, network));
     if (!allowed) return addressClass === 'special' ? 'not allowed' : `${addressClass} addresses are not allowed`;
-    if (protocol !== 'https:' && addressClass === 'public') return 'plain http is not allowed towards public addresses';
+    if (protocol === 'http:' && addressClass === 'public') return 'plain http is not allowed towards public addresses';
     return undefined;
   }
 
@@ -99,10 +102,23 @@ export class EgressPolicy {
   }
 }
 
-/** Host of a URL as a resolver takes it: no brackets around IPv6, no dot at the end. */
+/**
+ * Host of a URL as a resolver takes it: no brackets around IPv6, no dot at the end. A URL parser normalises addresses of http and
+ * https only, so the others are given to it as one of them.
+ * @returns empty for what is no host at all
+ */
 export function hostOf(url: URL): string {
-  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
+  const { hostname } =
+    url.protocol === 'smtp:' || url.protocol === 'smtps:'
+      ? (URL.parse(`https://${url.hostname}/`) ?? { hostname: '' })
+      : url;
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   return host.endsWith('.') ? host.slice(0, -1) : host;
+}
+
+/** Port of a URL, given or implied; mail is handed in at 587 (RFC 6409) or 465 (RFC 8314). */
+export function portOf(url: URL): number {
+  return url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
 }
 
 /** RFC 6761: `localhost` and everything below it is this machine. */

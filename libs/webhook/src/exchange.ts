@@ -1,7 +1,9 @@
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.js';
-import { orAborted } from './dial.js';
+import { orAborted } from './abort.js';
 
+/** Where the answer itself is wanted (a token, a search result), at most this much of it. Bytes. */
+export const MAX_KEPT_BYTES = 256 * 1024;
 /** Read at most this much of a response, then close: an answer to a webhook has nothing to say in more. Bytes. */
 const READ_BYTES = 16 * 1024;
 /** Keep this much of it for people who look for a reason. Bytes. */
@@ -67,16 +69,25 @@ export async function sendRequest(
   return { status: response.statusCode, headers: keptHeaders(response.headers), body: response.body };
 }
 
-/** Reads the body as far as it is wanted. Whatever goes wrong there, the status line stands. */
-export async function readBody(head: ResponseHead, signal: AbortSignal): Promise<ResponseBody> {
+/**
+ * Reads the body as far as it is wanted. Whatever goes wrong there, the status line stands.
+ * @param keepBytes more than the usual head, for answers that are read by programs
+ */
+export async function readBody(
+  head: ResponseHead,
+  keepBytes: number | undefined,
+  signal: AbortSignal,
+): Promise<ResponseBody> {
+  const kept = Math.min(keepBytes ?? HEAD_BYTES, MAX_KEPT_BYTES);
+  const limit = Math.max(kept, READ_BYTES);
   const chunks: Buffer[] = [];
   let bytes = 0;
   let complete = false;
   const read = async (): Promise<void> => {
     for await (const chunk of head.body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes - chunk.length < HEAD_BYTES) chunks.push(chunk.subarray(0, HEAD_BYTES));
-      if (bytes >= READ_BYTES) return;
+      if (bytes - chunk.length < kept) chunks.push(chunk.subarray(0, kept));
+      if (bytes >= limit) return;
     }
     complete = true;
   };
@@ -85,14 +96,14 @@ export async function readBody(head: ResponseHead, signal: AbortSignal): Promise
   } catch {
     // Broken off, malformed or too slow: noted as incomplete, and not a failure (the status line alone decides).
   }
-  return { bytes, text: textOf(Buffer.concat(chunks), head.headers['content-encoding']), complete };
+  return { bytes, text: textOf(Buffer.concat(chunks).subarray(0, kept), head.headers['content-encoding']), complete };
 }
 
 function textOf(body: Buffer, encoding: string | undefined): string {
   if (body.length === 0) return '';
   if (encoding !== undefined && encoding !== 'identity') return `(${encoding}, not decompressed)`;
   // `stream` leaves out a character cut in half at the end. Postgres takes no NUL in text.
-  return new TextDecoder('utf-8').decode(body.subarray(0, HEAD_BYTES), { stream: true }).replaceAll('\0', '\u{fffd}');
+  return new TextDecoder('utf-8').decode(body, { stream: true }).replaceAll('\0', '\u{fffd}');
 }
 
 function keptHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -1,16 +1,13 @@
-export { EgressPolicy } from './egress.js';
+export { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type SendRequest, USER_AGENT } from './attempt.js';
+export { checkDestination } from './check-destination.js';
 export type { PhaseLimits } from './dial.js';
-export type { AttemptError, AttemptOutcome, AttemptPhase, AttemptResponse, PhasesMs } from './outcome.js';
+export { EgressPolicy } from './egress.js';
+export { EventSender, type EventToSend } from './event-sender.js';
 export { type RenderedRequest, type RenderInput, renderRequest } from './format/render.js';
+export type { AttemptError, AttemptOutcome, AttemptPhase, AttemptResponse, PhasesMs } from './outcome.js';
+export { ForwardProxy } from './proxy.js';
 export { type HostResolver, SystemResolver } from './resolver.js';
 export { parseRetryAfterMs } from './retry-after.js';
-export {
-  DEFAULT_DEADLINE_MS,
-  MAX_DEADLINE_MS,
-  Sender,
-  type SenderOptions,
-  type SendRequest,
-  USER_AGENT,
-} from './sender.js';
+export { Sender, type SenderOptions } from './sender.js';
 export { newSigningSecret, signatureHeaders } from './sign.js';
 export type { TlsIdentity } from './tls-context.js';

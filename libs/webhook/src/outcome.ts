@@ -1,4 +1,4 @@
-import type { AttemptErrorClass } from '@tocsin/domain';
+import type { AttemptErrorClass, Rejection } from '@tocsin/domain';
 
 /** Where an attempt was when it ended. */
 export type AttemptPhase = 'dns' | 'connect' | 'tls' | 'ttfb' | 'body';
@@ -28,12 +28,16 @@ interface AttemptFacts {
   bodyHead: string;
   /** What `Retry-After` asks for, milliseconds from now; only on answers other than 2xx. */
   retryAfterMs?: number;
+  /** Which request of a delivery that takes several this speaks of, e.g. `token`; absent where there is one. */
+  step?: string;
 }
 
 /** A status line arrived. */
 export interface AttemptResponse extends AttemptFacts {
   kind: 'response';
   status: number;
+  /** The answer says no in another way than by its status. */
+  rejected?: Rejection;
   /** Response headers worth keeping, lower case, values cut. */
   headers: Record<string, string>;
   /** The body ended before the cap and the deadline. False says nothing about success. */

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { EgressPolicy } from './egress.js';
 import type { AttemptOutcome } from './outcome.js';
-import { Sender, type SenderOptions, USER_AGENT } from './sender.js';
+import { USER_AGENT } from './attempt.js';
+import { Sender, type SenderOptions } from './sender.js';
 import { type Answer, type RawServer, rawServer, response } from './testing/raw-server.js';
 
 const cleanup: (() => Promise<void>)[] = [];

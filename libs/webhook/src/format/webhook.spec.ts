@@ -1,10 +1,10 @@
 import { HTTP } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
-import type { RecordedEvent } from '@tocsin/domain';
+import type { JsonValue, RecordedEvent } from '@tocsin/domain';
 import { describe, expect, it } from 'vitest';
 import { newSigningSecret } from '../sign.js';
 import { renderRequest } from './render.js';
-import { splitCredentials } from './webhook.js';
+import { splitCredentials } from './authorization.js';
 
 const event: RecordedEvent = {
   id: 'evt_0198c2a0-0000-7000-8000-000000000001',
@@ -82,5 +82,37 @@ describe('credentials in a URL', () => {
       authorization: `Basic ${Buffer.from('us er:p@ss').toString('base64')}`,
     });
     expect(splitCredentials('https://example.net/a?b')).toEqual({ url: 'https://example.net/a?b' });
+  });
+});
+
+describe('other forms of a webhook', () => {
+  const render = (format: 'binary' | { template: JsonValue }, of = event) =>
+    renderRequest({ destination: { ...destination, format }, event: of, secrets, nowMs: nowMs() });
+
+  it('binary mode is read by the CloudEvents SDK and signed over its body', () => {
+    const request = render('binary');
+    const read = HTTP.toEvent({ headers: request.headers, body: request.body.toString('utf8') });
+    expect(read).toMatchObject({
+      id: event.id,
+      type: event.type,
+      subject: event.subject,
+      episode: 'ep_1',
+      data: event.data,
+    });
+    expect(request.headers['ce-position']).toBe('42');
+    expect(new Webhook(secrets[0]!).verify(request.body, request.headers)).toEqual(event.data);
+  });
+
+  it('binary mode percent-encodes what a header cannot carry', () => {
+    const request = render('binary', { ...event, subject: 'node/Zürich 1%"\r\nX-Evil: 1' });
+    expect(request.headers['ce-subject']).toBe('node/Z%C3%BCrich%201%25%22%0D%0AX-Evil:%201');
+    expect(decodeURIComponent(request.headers['ce-subject']!)).toBe('node/Zürich 1%"\r\nX-Evil: 1');
+  });
+
+  it('a template makes the body, under the same signature', () => {
+    const request = render({ template: { what: '${event.type}', why: 'because ${data.reason}' } });
+    const expected = { what: event.type, why: 'because connection refused – Zürich ☎' };
+    expect(new Webhook(secrets[0]!).verify(request.body, request.headers)).toEqual(expected);
+    expect(request.headers['content-type']).toBe('application/json; charset=utf-8');
   });
 });

@@ -1,47 +1,75 @@
+import type { DestinationOf } from '@tocsin/contracts';
 import { type RecordedEvent, toCloudEvent, webhookId } from '@tocsin/domain';
 import { signatureHeaders } from '../sign.js';
 import type { RenderedRequest, RenderInput } from './render.js';
+import { renderTemplate } from './template.js';
 
 /** One event goes to many subscribers: it is serialised once, as long as anybody holds it. */
 const BODIES = new WeakMap<RecordedEvent, Buffer>();
 
 /**
- * A structured CloudEvent (CloudEvents HTTP binding § 3.2) under Standard Webhooks signatures. The subscription's own headers
- * come first; those that make up the message cannot be overridden.
+ * An event for the receiver's own service under Standard Webhooks signatures: as a structured or binary CloudEvent (CloudEvents HTTP
+ * binding § 3.2, § 3.1) or as the subscriber's own JSON. Headers that make up the message cannot be overridden.
  */
-export function renderWebhook({ destination, event, secrets, nowMs }: RenderInput): RenderedRequest {
-  const body = structuredBody(event);
-  const { url, authorization } = splitCredentials(destination.url);
+export function renderWebhook(input: RenderInput<DestinationOf<'webhook'>>): RenderedRequest {
+  const { destination, event, secrets, nowMs } = input;
+  const message = messageOf(destination.format ?? 'structured', event);
   return {
-    url,
+    url: destination.url,
     headers: {
-      ...(authorization === undefined ? {} : { authorization }),
-      ...lowerCased(destination.headers),
-      'content-type': 'application/cloudevents+json; charset=utf-8',
-      ...signatureHeaders(webhookId(event), Math.floor(nowMs / 1_000), body, secrets),
+      ...destination.headers,
+      ...message.headers,
+      ...signatureHeaders(webhookId(event), Math.floor(nowMs / 1_000), message.body, secrets),
     },
-    body,
+    body: message.body,
+  };
+}
+
+function messageOf(
+  format: NonNullable<DestinationOf<'webhook'>['format']>,
+  event: RecordedEvent,
+): { headers: Record<string, string>; body: Buffer } {
+  if (format === 'structured') {
+    return { headers: { 'content-type': 'application/cloudevents+json; charset=utf-8' }, body: structuredBody(event) };
+  }
+  if (format === 'binary') {
+    return { headers: binaryHeaders(event), body: event.data === undefined ? Buffer.alloc(0) : json(event.data) };
+  }
+  return {
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: json(renderTemplate(format.template, event)),
   };
 }
 
 function structuredBody(event: RecordedEvent): Buffer {
   const known = BODIES.get(event);
   if (known !== undefined) return known;
-  const body = Buffer.from(JSON.stringify(toCloudEvent(event)), 'utf8');
+  const body = json(toCloudEvent(event));
   BODIES.set(event, body);
   return body;
 }
 
-/** `https://user:password@host/` means Basic authentication; the request line and the Host header have no place for it. */
-export function splitCredentials(text: string): { url: string; authorization?: string } {
-  const url = new URL(text);
-  if (url.username === '' && url.password === '') return { url: text };
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  url.username = '';
-  url.password = '';
-  return { url: url.href, authorization: `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}` };
+/** Attributes as `ce-` headers; `data` and its content type are the message itself. */
+function binaryHeaders(event: RecordedEvent): Record<string, string> {
+  const { data: _body, datacontenttype, ...attributes } = toCloudEvent(event);
+  const headers: Record<string, string> = {};
+  if (event.data !== undefined) {
+    headers['content-type'] = typeof datacontenttype === 'string' ? datacontenttype : 'application/json';
+  }
+  for (const [name, value] of Object.entries(attributes)) {
+    // Attributes are strings, numbers and booleans (CloudEvents § 3.1.1); JSON spells the latter two as the binding does.
+    headers[`ce-${name}`] = encodeAttribute(typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return headers;
 }
 
-function lowerCased(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+/** CloudEvents HTTP binding § 3.1.3.2: percent-encoded UTF-8 for all but printable ASCII, and for space, `"` and `%`. */
+function encodeAttribute(text: string): string {
+  return text.replaceAll(/[^\x21\x23\x24\x26-\x7e]+/gu, (run) =>
+    [...Buffer.from(run, 'utf8')].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
 }
