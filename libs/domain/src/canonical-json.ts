@@ -1,7 +1,7 @@
 import type { JsonValue } from './json.js';
 
-/** What `JSON.stringify` may have to escape: control characters, quote, backslash, surrogates that may stand alone. */
-const NEEDS_ESCAPE = /[\u0000-\u001f"\\\ud800-\udfff]/;
+/** All but what never needs an escape: that is, control characters, quote, backslash, and surrogates, which may stand alone. */
+const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 /** A value that can stand in JSON, where members may be missing by being undefined, as `JSON.stringify` takes them. */
 export type CanonicalInput = JsonValue | undefined | CanonicalInput[] | { [key: string]: CanonicalInput };

@@ -49,7 +49,12 @@ let made = 0;
 /** A fresh event with a key of its own. */
 export function newEvent(over: Partial<EventToAppend> = {}): EventToAppend {
   made += 1;
-  const own = { id: `evt_${made}`, source: 'tocsin/test', type: 'io.tocsin.node.offline', subject: `node/${made % 10}` };
+  const own = {
+    id: `evt_${made}`,
+    source: 'tocsin/test',
+    type: 'io.tocsin.node.offline',
+    subject: `node/${made % 10}`,
+  };
   return { ...own, time: '2026-01-01T00:00:00.000Z', data: { made }, ...over };
 }
 

@@ -108,6 +108,8 @@ function hashOf(content: Parameters<typeof contentHash>[0], pointer: string): st
     return contentHash(content);
   } catch (error) {
     if (error instanceof TypeError) throw invalid(pointer, `must be JSON: ${error.message}`);
+    // The stack ran out.
+    if (error instanceof RangeError) throw invalid(pointer, 'must not be nested that deeply');
     throw error;
   }
 }
