@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Broker, type Serving } from './broker.js';
+import { followLog } from './follow-log.js';
 import { linkOf } from './link-registry.js';
 import type { ServeOptions } from './responder.js';
 import { eventually, NatsUnderTest } from './spec-support.js';
@@ -330,6 +331,31 @@ describe('across a loss of NATS', () => {
     expect(await asking.request('spec.lost', { hold: false })).toBe('here');
     expect(told).toEqual(['down', 'up']);
     for (const off of offs) off();
+  });
+
+  it('can be closed before what uses it: nothing hangs, nothing spins', async () => {
+    const broker = await nats.broker();
+    const serves = broker.serve('spec.orphan', { schema: z.unknown(), handle: () => Promise.resolve(1) });
+    const bucket = await broker.kv('orphans');
+    let complaints = 0;
+    const watch = bucket.watch({ onPut: () => undefined, onDelete: () => undefined, onError: () => complaints++ });
+    const abort = new AbortController();
+    const following = followLog(broker, {
+      after: 0,
+      onEvents: () => Promise.resolve(),
+      signal: abort.signal,
+      onError: () => complaints++,
+    });
+    await serves.ready;
+    await broker.close();
+    const before = complaints;
+    const cpu = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(complaints - before).toBeLessThan(20);
+    const spent = process.cpuUsage(cpu);
+    expect((spent.user + spent.system) / 1_000).toBeLessThan(250);
+    abort.abort();
+    await Promise.all([following, watch.close(), serves.close()]);
   });
 
   it('closes while NATS is down, and fails what waits for it', async () => {

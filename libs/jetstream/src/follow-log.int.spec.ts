@@ -4,11 +4,12 @@ import { JETSTREAM, readRequestSchema, RPC } from '@tocsin/contracts';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker } from './broker.js';
+import { eventSubject } from './event-subject.js';
 import { followLog, type FollowOptions } from './follow-log.js';
 import { linkOf } from './link-registry.js';
 import type { LogPage } from './log-reader.js';
 import { RelayPublisher, type RelayOptions } from './relay-publisher.js';
-import { eventually, FakeLog, NatsUnderTest } from './spec-support.js';
+import { eventAt, eventually, FakeLog, NatsUnderTest } from './spec-support.js';
 
 const STREAM = JETSTREAM.eventsStream;
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
@@ -93,6 +94,22 @@ class Follower {
     expect(this.events.map((event) => event.position)).toEqual(log.events.slice(after).map((event) => event.position));
     expect(this.events.map((event) => event.id)).toEqual(log.events.slice(after).map((event) => event.id));
   }
+}
+
+/** A follower in the midst of whose work, at `position`, `happening` began and has ended. */
+async function whenAt(position: number, happening: () => Promise<void>): Promise<Follower> {
+  let happened: Promise<void> | undefined;
+  const follower = new Follower({
+    onEvents: (events) => {
+      follower.take(events);
+      if (follower.events.length >= position) happened ??= happening();
+      return Promise.resolve();
+    },
+  });
+  await eventually(`at ${position}`, () => happened !== undefined);
+  expect(follower.events.length).toBeLessThan(log.events.length);
+  await happened;
+  return follower;
 }
 
 const has = (follower: Follower, count: number, timeoutMs = 40_000) =>
@@ -235,12 +252,9 @@ describe('followLog', () => {
   });
 
   it('continues without gap or duplicate when NATS is killed and restarted under load', async () => {
-    const relay = relayOf();
-    const follower = new Follower();
     log.append(20_000);
-    relay.notify(20_000);
-    await has(follower, 4_000);
-    await nats.kill();
+    relayOf();
+    const follower = await whenAt(4_000, () => nats.kill());
     log.append(500);
     await nats.revive();
     await has(follower, 20_500);
@@ -248,12 +262,9 @@ describe('followLog', () => {
   });
 
   it('continues without gap or duplicate when the broker’s store is wiped under load', async () => {
-    const relay = relayOf();
-    const follower = new Follower();
     log.append(20_000);
-    relay.notify(20_000);
-    await has(follower, 4_000);
-    await nats.kill();
+    const relay = relayOf();
+    const follower = await whenAt(4_000, () => nats.kill());
     await nats.wipe();
     log.append(500);
     await nats.revive();
@@ -271,12 +282,11 @@ describe('followLog', () => {
   });
 
   it('continues without gap or duplicate when an administrator deletes the stream under load', async () => {
-    const relay = relayOf();
-    const follower = new Follower();
     log.append(20_000);
-    relay.notify(20_000);
-    await has(follower, 4_000);
-    await admin.streams.delete(STREAM);
+    const relay = relayOf();
+    const follower = await whenAt(4_000, async () => {
+      await admin.streams.delete(STREAM);
+    });
     await has(follower, 20_000);
     log.append(100);
     relay.notify(20_100);
@@ -319,6 +329,36 @@ describe('followLog', () => {
     log.append(20);
     await has(follower, 20);
     follower.expectEverything(100);
+  });
+
+  it('reads from the log what the stream has lost in its middle', async () => {
+    log.append(300);
+    await admin.streams.add({ name: STREAM, subjects: ['tocsin.events.>'] });
+    const { nats: connection } = linkOf(broker);
+    for (const event of log.events) {
+      await connection.request(eventSubject(event), JSON.stringify(toCloudEvent(event)));
+    }
+    for (const lost of [100, 101, 250]) await admin.streams.deleteMessage(STREAM, lost);
+    const follower = new Follower();
+    await has(follower, 300);
+    follower.expectEverything();
+    expect(follower.errors[0]).toMatchObject({ code: 'TCN_LOG_DAMAGED' });
+  });
+
+  it('does not take for an event what is none', async () => {
+    log.append(3);
+    await admin.streams.add({ name: STREAM, subjects: ['tocsin.events.>'] });
+    const { nats: connection } = linkOf(broker);
+    for (const data of [
+      JSON.stringify(toCloudEvent(eventAt(1))),
+      'not JSON',
+      JSON.stringify(toCloudEvent(eventAt(7))),
+    ]) {
+      await connection.request('tocsin.events.node.offline.x', data);
+    }
+    const follower = new Follower();
+    await has(follower, 3);
+    follower.expectEverything();
   });
 
   it('does not take other events at the log’s positions from a stream', async () => {

@@ -52,15 +52,20 @@ export class Link {
     return () => this.#down.delete(listener);
   }
 
-  /** Resolves once connected, after `timeoutMs` milliseconds, or at `signal`; true if connected. */
+  /**
+   * Resolves once connected, after `timeoutMs` milliseconds, or at `signal`; true if connected.
+   * @throws TocsinError `TCN_UNAVAILABLE` if there will be no connection any more
+   */
   whenConnected(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    if (this.connected || this.#closing || signal?.aborted === true) return Promise.resolve(this.connected);
-    return new Promise((resolve) => {
+    if (this.#closing) return Promise.reject(closed());
+    if (this.connected || signal?.aborted === true) return Promise.resolve(this.connected);
+    return new Promise((resolve, reject) => {
       const done = () => {
         clearTimeout(timer);
         this.#up.delete(done);
         signal?.removeEventListener('abort', done);
-        resolve(this.connected);
+        if (this.#closing) reject(closed());
+        else resolve(this.connected);
       };
       const timer = setTimeout(done, timeoutMs);
       this.#up.add(done);
@@ -104,4 +109,8 @@ export class Link {
     const error = new TocsinError('TCN_UNAVAILABLE', 'the connection to NATS was lost');
     for (const listener of this.#down) listener(error);
   }
+}
+
+function closed(): TocsinError {
+  return new TocsinError('TCN_UNAVAILABLE', 'the connection to NATS is closed');
 }

@@ -1,7 +1,7 @@
 import { TocsinError } from '@tocsin/domain';
 import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
-import { lastValueFrom, throwError, type Observable } from 'rxjs';
+import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
 import { z } from 'zod';
 import type { Broker, Serving } from './broker.js';
 
@@ -59,8 +59,10 @@ export class NatsTransport extends Server implements CustomTransportStrategy {
     return broker.serve(pattern, {
       queue,
       schema: z.unknown(),
-      handle: async (payload, context) =>
-        lastValueFrom(this.transformToObservable(await handler(payload, context)), { defaultValue: undefined }),
+      handle: async (payload, context) => {
+        const result: unknown = await handler(payload, context);
+        return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+      },
       ...(onError === undefined ? {} : { onError }),
     });
   }

@@ -14,7 +14,7 @@ import type { Link } from './link.js';
 import { linkOf } from './link-registry.js';
 import { PublishPipeline, SequenceRefused } from './publish-pipeline.js';
 import { streamDiverges } from './stream-divergence.js';
-import { Backoff, pause, Wakeup } from './waiting.js';
+import { Backoff, orAborted, pause, Wakeup } from './waiting.js';
 
 export interface RelayOptions {
   broker: Broker;
@@ -26,7 +26,7 @@ export interface RelayOptions {
   random: Random;
   /** The stream stands at this position. Called after every acknowledgement, in order. */
   onProgress?: (position: number) => void;
-  /** Told of what interrupts the relay, once for as long as it is the same. It carries on by itself. */
+  /** Told of what interrupts the relay, once for as long as it keeps to one error code. It carries on by itself. */
   onError?: (error: TocsinError) => void;
   stream?: EventsStreamOptions;
   /** How many events back a stream that has to be made anew is filled. Default 1,000,000. */
@@ -116,14 +116,14 @@ export class RelayPublisher {
     while (!signal.aborted) {
       try {
         if (!(await this.#link.whenConnected(MAX_RETRY_MS, signal))) continue;
-        const last = await this.#synchronise();
+        const last = await orAborted(this.#synchronise(), signal);
         this.#status.position = last;
         await this.#relay(last, signal);
       } catch (error) {
         if (signal.aborted) break;
         const shown = asTocsinError(error);
         const stuck = isTocsinError(shown, 'TCN_LOG_DAMAGED', 'TCN_NATS_UNSUITABLE');
-        const known = this.#status.error?.message === shown.message;
+        const known = this.#status.error?.code === shown.code;
         this.#set(stuck ? 'refusing' : 'retrying', shown);
         // Losing to a rival is part of the game and heals by looking again.
         if (!known && !(error instanceof SequenceRefused)) this.#options.onError?.(shown);
@@ -167,7 +167,7 @@ export class RelayPublisher {
       let page = this.#read(sent);
       this.#set('relaying');
       while (!signal.aborted && pipeline.failure === undefined) {
-        const events = await page;
+        const events = await orAborted(page, signal);
         const end = sent + events.length;
         // The next page is read while this one is sent.
         page = events.length === PAGE_EVENTS ? this.#read(end) : Promise.resolve([]);
@@ -179,14 +179,13 @@ export class RelayPublisher {
         }
         if (events.length < PAGE_EVENTS) {
           const nudged = await this.#wakeup.wait(this.#options.pollMs ?? DEFAULT_POLL_MS, signal);
-          if (!nudged) await this.#confirm(pipeline, sent);
+          if (!nudged) await orAborted(this.#confirm(pipeline, sent), signal);
           page = this.#read(sent);
           page.catch(() => undefined);
         }
       }
-      await settleWithin(pipeline, STOP_MS);
     } finally {
-      pipeline.close();
+      await settleWithin(pipeline, STOP_MS);
     }
   }
 
@@ -226,12 +225,17 @@ function outgoing(event: RecordedEvent, position: number) {
   };
 }
 
+/**
+ * Waits for the acknowledgement of what has been sent, `ms` milliseconds at the most, and closes the pipeline.
+ * @throws TocsinError why the pipeline failed, if it did
+ */
 async function settleWithin(pipeline: PublishPipeline, ms: number): Promise<void> {
   const timer = setTimeout(() => pipeline.close(), ms);
   try {
     await pipeline.settled();
   } finally {
     clearTimeout(timer);
+    pipeline.close();
   }
 }
 

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { parseJson, sealError, sealValue } from './envelope.js';
 import type { Link } from './link.js';
 import { contextOf } from './trace-headers.js';
+import { pause } from './waiting.js';
 
 /** What a handler is told about a request besides its payload. */
 export interface RequestContext {
@@ -31,7 +32,8 @@ export interface ServeOptions<S extends z.ZodType, R> {
 }
 
 /** How long an answer is kept for a connection that is down. Whoever asked waits about as long. */
-const REPLY_PATIENCE_MS = 5_000;
+const PATIENCE_MS = 5_000;
+const RETRY_MS = 100;
 
 /** Answers requests on one subject. */
 export class Responder<S extends z.ZodType, R> {
@@ -61,21 +63,26 @@ export class Responder<S extends z.ZodType, R> {
 
   /** After a break the client announces its subscriptions by itself, so the next answer to a ping covers them. */
   async #announce(): Promise<void> {
-    while (!this.#subscription.isClosed()) {
-      if (!(await this.#link.whenConnected(REPLY_PATIENCE_MS))) continue;
+    while (!this.#subscription.isClosed() && !this.#link.nats.isClosed()) {
       try {
+        await this.#link.whenConnected(PATIENCE_MS);
         await this.#link.guard(this.#link.nats.flush());
         return;
       } catch {
-        // Broken meanwhile: again, once it stands.
+        // Broken meanwhile: again once it stands, if it is to stand again.
+        await pause(RETRY_MS, new AbortController().signal);
       }
     }
   }
 
   /** Takes no more requests, answers those that are here. */
   async close(): Promise<void> {
-    if (!this.#subscription.isClosed() && this.#link.connected) await this.#subscription.drain();
-    else this.#subscription.unsubscribe();
+    try {
+      if (!this.#subscription.isClosed()) await this.#link.guard(this.#subscription.drain());
+    } catch {
+      // No connection over which the server could be told; it has forgotten this subscription with it.
+      this.#subscription.unsubscribe();
+    }
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -114,13 +121,12 @@ export class Responder<S extends z.ZodType, R> {
   }
 
   async #respond(message: Msg, reply: string): Promise<void> {
-    // Whoever asked may have a connection that still stands.
-    await this.#link.whenConnected(REPLY_PATIENCE_MS);
-    if (this.#link.nats.isClosed()) return;
     const bytes = Buffer.from(reply, 'utf8');
-    const most = this.#link.maxPayloadBytes;
-    const tooLarge = `the answer has ${bytes.byteLength} bytes, the server takes ${most} in one message`;
     try {
+      // Whoever asked may have a connection that still stands, so the answer is kept for ours.
+      await this.#link.whenConnected(PATIENCE_MS);
+      const most = this.#link.maxPayloadBytes;
+      const tooLarge = `the answer has ${bytes.byteLength} bytes, the server takes ${most} in one message`;
       message.respond(bytes.byteLength <= most ? bytes : sealError(new TocsinError('TCN_TOO_LARGE', tooLarge)));
     } catch (error) {
       this.#options.onError?.(error, message.subject);

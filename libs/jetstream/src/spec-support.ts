@@ -1,6 +1,5 @@
-import type { RecordedEvent } from '@tocsin/domain';
+import type { JsonObject, RecordedEvent } from '@tocsin/domain';
 import { startNats, type NatsServer } from '@tocsin/embedded';
-import type { JsonObject } from '@tocsin/domain';
 import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,6 +39,7 @@ export class NatsUnderTest {
     return broker;
   }
 
+  /** SIGKILL. Synchronous up to the signal, so that a test can kill in the middle of something. */
   async kill(): Promise<void> {
     this.#server.kill9();
     await this.#server.exited;

@@ -7,11 +7,13 @@ import { pause } from './waiting.js';
 const MIN_MAJOR = 2;
 const MIN_MINOR = 12;
 const RETRY_MS = 100;
+/** A cluster without a leader drops what it is asked, so the question is put again. */
+const TRY_MS = 1_000;
 
 /**
  * Is this a server the log can be relayed through? JetStream may need a moment after the server has started, or a leader
  * elected, so it is asked until `timeoutMs` milliseconds are over.
- * @throws TocsinError `TCN_NATS_UNSUITABLE`
+ * @throws TocsinError `TCN_NATS_UNSUITABLE`; `TCN_NATS_UNREACHABLE` if JetStream does not answer in time
  */
 export async function requireSuitable(nats: NatsConnection, timeoutMs: number): Promise<void> {
   const version = nats.info?.version ?? 'unknown';
@@ -26,14 +28,14 @@ export async function requireSuitable(nats: NatsConnection, timeoutMs: number): 
   const never = new AbortController().signal;
   for (;;) {
     try {
-      await jetstreamManager(nats, { timeout: Math.max(RETRY_MS, deadline - performance.now()) });
+      await jetstreamManager(nats, { timeout: TRY_MS });
       return;
     } catch (error) {
       const starting = error instanceof TimeoutError || (error instanceof JetStreamApiError && error.status === 503);
-      if (!starting || performance.now() >= deadline) {
-        throw new TocsinError('TCN_NATS_UNSUITABLE', `nats-server at ${nats.getServer()} offers no JetStream`, {
-          cause: error,
-        });
+      const where = `nats-server at ${nats.getServer()}`;
+      if (!starting) throw new TocsinError('TCN_NATS_UNSUITABLE', `${where} offers no JetStream`, { cause: error });
+      if (performance.now() >= deadline) {
+        throw new TocsinError('TCN_NATS_UNREACHABLE', `JetStream of ${where} does not answer`, { cause: error });
       }
       await pause(RETRY_MS, never);
     }
