@@ -1,6 +1,7 @@
 import { type ApplyReply, type ApplyRequest, applyRequestSchema, parseOrThrow } from '@tocsin/contracts';
 import { onCurrentState } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
+import { requireWholeText } from '../request/whole-text.js';
 import { appendSealed } from '../subscriptions/append-sealed.js';
 import type { SecretSource, UrlPolicy } from '../subscriptions/plan-subscription.js';
 import type { SealedStore } from '../subscriptions/sealed-store.js';
@@ -42,6 +43,7 @@ export class ApplyDeclarations {
    *   `RegistryLog.append`
    */
   async run(request: { body: unknown; actor: string }): Promise<ApplyReply> {
+    requireWholeText(request.body, 'apply');
     const wanted = parseOrThrow(applyRequestSchema, request.body, 'apply');
     const done = new Map<string, ApplyStep>();
     const remaining = await onCurrentState(this.#log, async () => {

@@ -8,6 +8,7 @@ import {
 import { isTocsinError } from '@tocsin/domain';
 import { isDeepStrictEqual } from 'node:util';
 import { faultAt } from '../request/fault.js';
+import { requireWholeText } from '../request/whole-text.js';
 import type { Declaration } from '../log/registry-log.js';
 import type { Outcome } from '../log/outcome.js';
 import { subscriptionSubject } from '../projection/change.js';
@@ -45,6 +46,7 @@ export interface SubscriptionPlan {
  * @throws TocsinError `TCN_INVALID`
  */
 export function parseSubscriptionSpec(body: unknown): SubscriptionSpec {
+  requireWholeText(body, 'subscription');
   return parseOrThrow(subscriptionSpecSchema, body, 'subscription');
 }
 

@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { faultAt } from '../request/fault.js';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
+import { requireWholeText } from '../request/whole-text.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { Outcome } from '../log/outcome.js';
 import type { Declaration, RegistryLog } from '../log/registry-log.js';
@@ -118,6 +119,7 @@ function asDeclared(name: string, spec: TargetSpec, now: TargetView | undefined,
  * @throws TocsinError `TCN_INVALID`
  */
 export function parseTargetSpec(name: string, body: unknown): TargetSpec {
+  requireWholeText(body, 'target');
   const spec = parseOrThrow(targetSpecSchema, body, 'target');
   checkTargetSpec(name, spec);
   return spec;
