@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Destination, destinationSchema } from './destination.js';
 import { joinDestination, restoreDestination, splitDestination } from './destination-secrets.js';
+import { subscriptionSpecSchema } from './subscription.js';
 
 const PEM = '-----BEGIN PRIVATE KEY-----\nS3CRET\n-----END PRIVATE KEY-----\n';
 const CERT = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
@@ -128,5 +129,20 @@ describe('destinationSchema', () => {
     ['a project that is no key', { ...EVERY[10], project: 'OPS" OR 1=1' }],
   ])('refuses %s', (_what, value) => {
     expect(destinationSchema.safeParse(value).success).toBe(false);
+  });
+});
+
+describe('subscriptionSpecSchema', () => {
+  const accepts = (destination: unknown) =>
+    subscriptionSpecSchema.safeParse({ destination, types: ['io.tocsin.*'] }).success;
+
+  it('takes only what the registry keeps under seal: URL and headers', () => {
+    const taken = EVERY.filter(accepts).map((destination) => destination['kind']);
+    expect(taken).toEqual(['slack', 'discord', 'teams']);
+    expect(accepts({ kind: 'webhook', url: 'https://u:p@hooks.example.net/x', headers: { authorization: 'x' } })).toBe(
+      true,
+    );
+    expect(accepts({ kind: 'dingtalk', url: 'https://oapi.dingtalk.com/robot/send?access_token=x' })).toBe(true);
+    expect(accepts({ kind: 'webhook', url: 'https://hooks.example.net/', format: 'binary' })).toBe(true);
   });
 });

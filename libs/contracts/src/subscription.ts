@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { destinationSchema } from './destination.js';
+import { type Destination, destinationSchema } from './destination.js';
+import { splitDestination } from './destination-secrets.js';
 import { labelsSchema, nameSchema } from './primitives.js';
 
 const typePatternSchema = z
@@ -11,10 +12,21 @@ const typePatternSchema = z
   )
   .meta({ examples: ['io.tocsin.node.*', 'io.tocsin.*.offline'] });
 
+/**
+ * The registry seals a destination's URL and headers. What holds another secret (a routing key, a token, a mail server's password) is
+ * refused until it seals all that `splitDestination` gives: what is recorded in clear can never be taken back out of the log.
+ */
+function isSealable(destination: Destination): boolean {
+  const pointers = Object.keys(splitDestination(destination).secrets);
+  return (
+    destination.kind !== 'email' && pointers.every((pointer) => pointer === '/url' || pointer.startsWith('/headers/'))
+  );
+}
+
 /** What a PUT on a subscription takes. */
 export const subscriptionSpecSchema = z
   .strictObject({
-    destination: destinationSchema,
+    destination: destinationSchema.refine(isSealable, 'holds a secret that this version cannot keep under seal'),
     types: z.array(typePatternSchema).min(1).max(64),
     labels: labelsSchema.default({}),
     order: z.enum(['subject', 'none']).default('subject'),
