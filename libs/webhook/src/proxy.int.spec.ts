@@ -21,8 +21,7 @@ const receiver = () =>
   serve((socket) => socket.write(response('200 OK', 'ok')), { tls: authority.issue({ names: ['hooks.example.net'] }) });
 /** A proxy that knows one name, and leads it to loopback. */
 const proxyServer = (answer = 'HTTP/1.1 200 Connection established\r\n\r\n') =>
-  serve((socket: Socket, index) => {
-    void index;
+  serve((socket: Socket) => {
     socket.removeAllListeners('data');
     socket.write(answer);
     if (target === undefined || !answer.includes(' 200 ')) return;

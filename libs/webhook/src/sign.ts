@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { TocsinError } from '@tocsin/domain';
 
 const SECRET_PREFIX = 'whsec_';
@@ -38,12 +38,22 @@ export function signatureHeaders(
   };
 }
 
-function keyOf(secret: string): Buffer {
+/** Prepared keys by secret: preparing one takes five times as long as signing with it. */
+const keys = new Map<string, KeyObject>();
+const KEYS_KEPT = 1_000;
+
+function keyOf(secret: string): KeyObject {
+  const known = keys.get(secret);
+  if (known !== undefined) return known;
   const encoded = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret;
-  const key = Buffer.from(encoded, 'base64');
+  const bytes = Buffer.from(encoded, 'base64');
   // Buffer.from skips what is not base64, and would sign with a key nobody knows.
-  if (key.length === 0 || key.toString('base64').replace(/=+$/, '') !== encoded.replace(/=+$/, '')) {
+  if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== encoded.replace(/=+$/, '')) {
     throw new TocsinError('TCN_INVALID', 'a signing secret must be "whsec_" and base64');
   }
+  const key = createSecretKey(bytes);
+  const oldest = keys.size >= KEYS_KEPT ? keys.keys().next().value : undefined;
+  if (oldest !== undefined) keys.delete(oldest);
+  keys.set(secret, key);
   return key;
 }
