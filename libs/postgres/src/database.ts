@@ -3,6 +3,7 @@ import { DataSource, type EntitySchema, type MigrationInterface, type QueryRunne
 import { clientConfig, unreachable, type ConnectionOptions, type StartupSettings } from './connection.js';
 import { isDriverLoss, translate } from './errors.js';
 import { prepare } from './migrate.js';
+import { SILENT_LOGGER } from './silent-logger.js';
 
 /** A statement of a service takes milliseconds; one that takes this long is stuck and must let go of its locks. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -165,7 +166,7 @@ function runtimeOptions(options: DatabaseOptions): ConstructorParameters<typeof 
     schema: options.schema,
     entities: options.entities ?? [],
     installExtensions: false,
-    logging: false,
+    logger: SILENT_LOGGER,
     poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
     poolErrorHandler: (error: Error) => options.onIdleError?.(error),
     extra: { ...extra, idleTimeoutMillis: IDLE_TIMEOUT_MS, query_timeout: timeoutMs + ANSWER_GRACE_MS },

@@ -2,6 +2,7 @@ import { TocsinError, isTocsinError } from '@tocsin/domain';
 import { type Client, escapeIdentifier } from 'pg';
 import { DataSource, type EntitySchema, type MigrationInterface, QueryFailedError } from 'typeorm';
 import { connect, clientConfig, serverName, type ConnectionOptions } from './connection.js';
+import { SILENT_LOGGER } from './silent-logger.js';
 import { SQLSTATE, isDriverLoss, sqlState, translate } from './errors.js';
 
 /** PostgreSQL 15 is the oldest release that is still maintained long enough to rely on. */
@@ -139,7 +140,7 @@ async function migrate(options: PrepareOptions): Promise<void> {
     migrations: [...options.migrations],
     migrationsTableName: 'migration',
     installExtensions: false,
-    logging: false,
+    logger: SILENT_LOGGER,
     // TypeORM reads the list of migrations on a second connection while the first is in use.
     poolSize: 2,
     poolErrorHandler: () => undefined,

@@ -37,6 +37,8 @@ export class SessionLock {
   readonly #onLost: (error?: Error) => void;
   readonly #timer: NodeJS.Timeout;
   #held = true;
+  /** The question that is waiting for its answer; one at a time. */
+  #asking: Promise<void> | undefined;
 
   private constructor(client: Client, pid: number, options: SessionLockOptions) {
     this.pid = pid;
@@ -45,7 +47,9 @@ export class SessionLock {
     this.#onLost = options.onLost;
     client.on('error', (error) => this.#lose(error));
     client.on('end', () => this.#lose());
-    this.#timer = setInterval(() => void this.#ask(), PING_INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.#asking ??= this.#ask();
+    }, PING_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -80,6 +84,7 @@ export class SessionLock {
     if (!this.#held) return;
     this.#held = false;
     clearInterval(this.#timer);
+    await this.#asking;
     // If the connection is gone, so is the lock.
     await this.#client.query('SELECT pg_advisory_unlock($1::bigint)', [this.#key]).catch(() => undefined);
     await this.#client.end().catch(() => undefined);
@@ -91,6 +96,7 @@ export class SessionLock {
     } catch (error) {
       this.#lose(error instanceof Error ? error : undefined);
     }
+    this.#asking = undefined;
   }
 
   #lose(error?: Error): void {
