@@ -30,11 +30,12 @@ export class ObserverWorld {
     readonly natsUrl: string,
   ) {}
 
-  static async start(): Promise<ObserverWorld> {
+  /** @param recorder false: the recorder is somebody else's */
+  static async start(recorder = true): Promise<ObserverWorld> {
     const { url } = await testNats();
     const broker = await Broker.connect({ servers: url, name: 'spec' });
     const world = new ObserverWorld(broker, await broker.kv(JETSTREAM.targetsBucket), url);
-    world.recorder.start(broker);
+    if (recorder) world.recorder.start(broker);
     return world;
   }
 
