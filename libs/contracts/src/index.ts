@@ -1,5 +1,6 @@
 export * from './apply.js';
 export * from './cloudevent.js';
+export * from './delivery-events.js';
 export * from './destination-secrets.js';
 export * from './destination.js';
 export * from './event-store.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './primitives.js';
-import { subscriptionSpecSchema } from './subscription.js';
+import { replaySpecSchema, subscriptionSpecSchema } from './subscription.js';
 import { targetSpecSchema } from './target.js';
 
 /** Types of the registry's own events. Their subjects are `target/<name>` and `subscription/<name>`. */
@@ -11,6 +11,8 @@ export const REGISTRY_EVENTS = {
   subscriptionCreated: 'io.tocsin.subscription.created',
   subscriptionUpdated: 'io.tocsin.subscription.updated',
   subscriptionRemoved: 'io.tocsin.subscription.removed',
+  subscriptionPaused: 'io.tocsin.subscription.paused',
+  subscriptionResumed: 'io.tocsin.subscription.resumed',
 } as const;
 
 /** Type of the event that says a target gave its first verdict (`data.to` = `up`); subject `target/<name>`. */
@@ -41,3 +43,8 @@ export const subscriptionDeclaredSchema = z.object({
 });
 export type SubscriptionDeclared = z.infer<typeof subscriptionDeclaredSchema>;
 export const subscriptionRemovedSchema = z.object({ name: nameSchema, actor: actorSchema });
+
+/** Type of the event that asks delivery to send again what a subscription was sent before; subject `subscription/<name>`. */
+export const SUBSCRIPTION_REPLAY_REQUESTED = 'io.tocsin.subscription.replay-requested';
+/** Its data. It changes no declaration. */
+export const replayRequestedSchema = z.object({ name: nameSchema, actor: actorSchema, replay: replaySpecSchema });

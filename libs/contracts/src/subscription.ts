@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Destination, destinationSchema } from './destination.js';
 import { splitDestination } from './destination-secrets.js';
-import { labelsSchema, nameSchema } from './primitives.js';
+import { durationSchema, labelsSchema, nameSchema, timestampSchema } from './primitives.js';
 
 const typePatternSchema = z
   .string()
@@ -23,24 +23,72 @@ function isSealable(destination: Destination): boolean {
   );
 }
 
+const retrySchema = z
+  .strictObject({
+    schedule: z
+      .array(durationSchema({ min: '1s', max: '24h' }))
+      .max(50)
+      .meta({ description: 'Waits between attempts instead of the usual ones; an empty list means one attempt' }),
+  })
+  .meta({ id: 'RetryPolicy' });
+
+const rateSchema = z
+  .strictObject({
+    perSecond: z.number().min(0.01).max(10_000),
+    burst: z.int().min(1).max(10_000).optional().meta({ description: 'Requests at once after a pause; default 1' }),
+  })
+  .meta({ id: 'Rate', description: 'No more requests than this' });
+
+/** Where in the log a subscription or a replay begins. */
+export const logStartSchema = z.union([
+  z.strictObject({ position: z.int().min(0).meta({ description: 'Events after this position' }) }),
+  z.strictObject({ time: timestampSchema }),
+]);
+export type LogStart = z.infer<typeof logStartSchema>;
+
 /** What a PUT on a subscription takes. */
 export const subscriptionSpecSchema = z
   .strictObject({
     destination: destinationSchema.refine(isSealable, 'holds a secret that this version cannot keep under seal'),
     types: z.array(typePatternSchema).min(1).max(64),
     labels: labelsSchema.default({}),
+    delivery: z.enum(['every', 'latest']).default('every').meta({
+      description: 'every: each event; latest: what is still waiting gives way to a newer event of the same subject',
+    }),
     order: z.enum(['subject', 'none']).default('subject'),
+    from: z
+      .union([z.enum(['now', 'snapshot']), logStartSchema])
+      .optional()
+      .meta({
+        description:
+          'Where a new subscription begins: now (default); snapshot: the newest event of each subject first; or a point in the past',
+      }),
+    retry: retrySchema.optional(),
+    rate: rateSchema.optional(),
+    paused: z.boolean().optional().meta({ description: 'Nothing is sent; what matches waits' }),
   })
   .meta({ id: 'SubscriptionSpec' });
 /** A subscription as validated: every default filled in. */
 export type SubscriptionSpec = z.infer<typeof subscriptionSpecSchema>;
+
+/** What `POST /v1/subscriptions/{name}/replay` takes: events that matched go out again, with the `webhook-id` they had. */
+export const replaySpecSchema = z
+  .strictObject({
+    from: logStartSchema,
+    to: logStartSchema.optional().meta({ description: 'Up to this position or time; default: up to the request' }),
+    types: z.array(typePatternSchema).min(1).max(64).optional(),
+    subject: z.string().min(1).max(1024).optional(),
+    perSecond: z.number().min(0.01).max(10_000).default(50),
+  })
+  .meta({ id: 'Replay' });
+export type ReplaySpec = z.infer<typeof replaySpecSchema>;
 
 /** A subscription as the API shows it. Its URL is shown without query and credentials, its headers by name only. */
 export const subscriptionViewSchema = z
   .object({
     name: nameSchema,
     ...subscriptionSpecSchema.shape,
-    state: z.enum(['active']),
+    state: z.enum(['active', 'paused']),
     revision: z.int(),
     createdAt: z.string(),
     updatedAt: z.string(),
