@@ -1,3 +1,5 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { FakeNode, Receiver } from '@tocsin/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -133,5 +135,26 @@ describe.each(TOPOLOGIES)('an outage, %s', (topology) => {
     expect(told(receiver.requests)).toEqual(['offline node/a', 'online node/a']);
     const events = await tocsin.events();
     expect(events.map((event) => event.position)).toEqual(events.map((_event, index) => index + 1));
+    // The stream, refilled, has every event at the sequence that is its position.
+    expect(await streamed(await tocsin.natsUrl(), events.length)).toEqual(events.map((event) => event.id));
   });
 });
+
+/** Ids of the first `count` events as JetStream has them, by sequence; fails where a sequence is not the event's position. */
+async function streamed(servers: string, count: number): Promise<string[]> {
+  const url = new URL(servers);
+  const nats = await connect({ servers: url.host, user: url.username, pass: url.password });
+  try {
+    const manager = await jetstreamManager(nats);
+    const ids: string[] = [];
+    for (let sequence = 1; sequence <= count; sequence += 1) {
+      const message = await manager.streams.getMessage('EVENTS', { seq: sequence });
+      const event = message?.json<{ id: string; position: number }>();
+      expect([message?.seq, event?.position]).toEqual([sequence, sequence]);
+      ids.push(event?.id ?? '');
+    }
+    return ids;
+  } finally {
+    await nats.close();
+  }
+}

@@ -1,6 +1,6 @@
 import { type NatsServer, type PostgresServer, freePort, startNats, startPostgres } from '@tocsin/embedded';
 import { ProcessGroup, type TestProcess } from '@tocsin/testing';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -139,6 +139,13 @@ export class Installation {
     const text = await response.text();
     const json = (response.headers.get('content-type') ?? '').includes('json');
     return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  }
+
+  /** Connection string of its NATS, as an internal team would have it. */
+  async natsUrl(): Promise<string> {
+    if (this.#nats !== undefined) return this.#nats.url;
+    const { port, authorization } = JSON.parse(await readFile(join(this.natsFolder, 'nats.json'), 'utf8'));
+    return `nats://${authorization.user}:${authorization.password}@127.0.0.1:${port}`;
   }
 
   /** All events of the log. */

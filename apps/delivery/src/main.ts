@@ -1,9 +1,12 @@
-import { runService } from '@tocsin/platform';
-import { DeliveryModule } from './app.module.js';
-import { deliveryConfig } from './config.js';
+// First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
+await import('@tocsin/platform/telemetry');
+const { runService } = await import('@tocsin/platform');
+const { deliveryConfig, DeliveryModule } = await import('./app.module.js');
 
 await runService({
   name: 'delivery',
   config: deliveryConfig,
   register: (parts) => DeliveryModule.register(parts),
 });
+
+export {};

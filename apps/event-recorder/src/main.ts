@@ -1,9 +1,12 @@
-import { runService } from '@tocsin/platform';
-import { EventRecorderModule } from './app.module.js';
-import { eventRecorderConfig } from './config.js';
+// First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
+await import('@tocsin/platform/telemetry');
+const { runService } = await import('@tocsin/platform');
+const { eventRecorderConfig, EventRecorderModule } = await import('./app.module.js');
 
 await runService({
   name: 'event-recorder',
   config: eventRecorderConfig,
   register: (parts) => EventRecorderModule.register(parts),
 });
+
+export {};

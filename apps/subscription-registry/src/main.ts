@@ -1,9 +1,12 @@
-import { runService } from '@tocsin/platform';
-import { SubscriptionRegistryModule } from './app.module.js';
-import { subscriptionRegistryConfig } from './config.js';
+// First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
+await import('@tocsin/platform/telemetry');
+const { runService } = await import('@tocsin/platform');
+const { subscriptionRegistryConfig, SubscriptionRegistryModule } = await import('./app.module.js');
 
 await runService({
   name: 'subscription-registry',
   config: subscriptionRegistryConfig,
   register: (parts) => SubscriptionRegistryModule.register(parts),
 });
+
+export {};

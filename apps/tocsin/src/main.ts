@@ -15,6 +15,7 @@ program
     '\nConfigured by TOCSIN_* environment variables; the README lists them.\n\nExamples:\n  tocsin up\n  TOCSIN_HTTP_PORT=8000 tocsin up --file fleet.yaml',
   )
   .action(async (options: { file?: string }) => {
+    await import('@tocsin/platform/telemetry');
     const { up } = await import('./up/up-command.js');
     await up(options);
   });
@@ -24,6 +25,7 @@ program
   .description('show the main job on real servers: a node goes down and comes back, a receiver is told')
   .option('--exit', 'stop after the show instead of staying up')
   .action(async (options: { exit?: boolean }) => {
+    await import('@tocsin/platform/telemetry');
     const { demo } = await import('./demo/demo-command.js');
     await demo({ exit: options.exit === true });
   });
