@@ -70,9 +70,9 @@ export const probeCountsSchema = z.object({
   suspicions: z.int(),
   /** Suspicions the other observers did not share. */
   refused: z.int(),
-  /** Changes confirmed. */
+  /** Changes confirmed. That a target is up at its first look is none. */
   transitions: z.int(),
-  /** Changes committed to the log. */
+  /** Of these, committed to the log by this observer. */
   announced: z.int(),
 });
 export type ProbeCounts = z.infer<typeof probeCountsSchema>;

@@ -174,7 +174,8 @@ export class Reporter {
           account.recorded = undefined;
           this.#reader.want(account.target);
         } else if (isTocsinError(error) && error.retryable) {
-          this.#deps.logger.warn({ err: error, subject: account.target.subject, retryMs }, 'a change is held back');
+          const level = retryMs === RETRY_MS.first ? 'warn' : 'debug';
+          this.#deps.logger[level]({ err: error, subject: account.target.subject, retryMs }, 'a change is held back');
           await sleep(Math.max(retryMs * (0.5 + this.#deps.random()), error.retryAfterMs ?? 0), undefined, {
             signal: this.#abort.signal,
           }).catch(() => undefined);
@@ -231,7 +232,7 @@ export class Reporter {
     account.recorded = recorded;
     if (transition === undefined || pending === undefined) return;
     pending.span.end();
-    this.#deps.statistics.announced(pending.fact);
+    if (pending.fact !== 'fresh') this.#deps.statistics.announced(pending.fact);
     this.#deps.logger.info(
       {
         event: pending.event.id,

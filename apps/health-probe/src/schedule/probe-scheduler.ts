@@ -10,6 +10,9 @@ import {
 import type { Target } from '../targets/target.js';
 import type { InFlight } from './in-flight.js';
 
+/** A probe of a target that hangs takes its whole time-out, up to a minute: too long for a process that should end. */
+const STOP_PATIENCE_MS = 1_000;
+
 /** One probe of a target, as it went. */
 export interface Probed {
   startedAt: Instant;
@@ -71,11 +74,17 @@ export class ProbeScheduler {
     this.#arm(plan, this.#nextDelayMs(plan.target));
   }
 
+  /** Waits a little for probes in flight; a result that comes later is not listened to, and the next process probes again. */
   async stop(): Promise<void> {
     this.#stopped = true;
     const running = [...this.#plans.values()].flatMap((plan) => plan.running ?? []);
     for (const name of [...this.#plans.keys()]) this.remove(name);
-    await Promise.all(running);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_PATIENCE_MS);
+    });
+    await Promise.race([Promise.all(running), late]);
+    clearTimeout(timer);
   }
 
   #arm(plan: Plan, delayMs: number): void {

@@ -3,6 +3,10 @@ import { PROBE_RPC, voteRequestSchema, type Check, type VoteReply } from '@tocsi
 import { VOTE_PROBE_PAUSE_MS, voteOf, type Clock, type ProbeResult, type VoidedProbe } from '@tocsin/domain';
 import type { Broker, Serving } from '@tocsin/jetstream';
 
+/** A whole site that dies is asked about at once, and each vote on a target that hangs takes two time-outs. */
+const AT_ONCE = 1_000;
+const WAITING = 10_000;
+
 export interface BallotDeps {
   observer: string;
   broker: Pick<Broker, 'serve'>;
@@ -25,7 +29,8 @@ export class Ballot {
     this.#serving = this.#deps.broker.serve(`${PROBE_RPC.votePrefix}.${this.#deps.observer}`, {
       schema: voteRequestSchema,
       handle: ({ check }) => this.#vote(check),
-      concurrency: 256,
+      concurrency: AT_ONCE,
+      maxWaiting: WAITING,
     });
   }
 
