@@ -1,4 +1,13 @@
 export { Broker, type BrokerOptions, type RequestOptions, type Serving } from './broker.js';
+export { type DurableMessage, DurableReader } from './durable-reader.js';
+export {
+  type DurableSettings,
+  type DurableState,
+  EventDurables,
+  type EventsStreamState,
+  type SavedDurable,
+} from './event-durables.js';
+export { eventFilters } from './event-filters.js';
 export { eventSubject } from './event-subject.js';
 export type { EventsStreamOptions } from './events-stream.js';
 export { followLog, type FollowOptions } from './follow-log.js';
