@@ -28,6 +28,8 @@ import { EVENT_STREAM_OPTIONS, ReadController } from './read/read.controller.js'
 import { ReadRpc } from './read/read-rpc.js';
 import { TailReaders } from './read/tail-readers.js';
 import { LogRelay, relayErrorLog } from './relay/log-relay.js';
+import { LogVerifier, type RelayStanding } from './verify/log-verifier.js';
+import { VerifyController } from './verify/verify.controller.js';
 
 export { eventRecorderConfig, type EventRecorderConfig } from './config.js';
 
@@ -65,7 +67,7 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
   static register(options: EventRecorderOptions): DynamicModule {
     return {
       module: EventRecorderModule,
-      controllers: [IngestController, ReadController, EventLogController],
+      controllers: [IngestController, ReadController, EventLogController, VerifyController],
       providers: [
         { provide: OPTIONS, useValue: options },
         ...storage(options),
@@ -210,6 +212,21 @@ function reading({ config, context, broker }: EventRecorderOptions): Provider[] 
         times: DEFAULT_STREAM_TIMES,
       } satisfies EventStreamOptions,
     },
+    {
+      provide: LogVerifier,
+      useFactory: (log: PostgresLog, relay: LogRelay) =>
+        new LogVerifier(
+          (proof) => log.verify(proof),
+          () => standing(relay),
+          logger.child({ module: 'verify' }),
+        ),
+      inject: [PostgresLog, LogRelay],
+    },
     { provide: ReadRpc, useFactory: (log: LogReader) => new ReadRpc(broker, log), inject: [LogReader] },
   ];
+}
+
+function standing(relay: LogRelay): RelayStanding | undefined {
+  const status = relay.status();
+  return status === undefined ? undefined : { state: status.state, position: status.position };
 }

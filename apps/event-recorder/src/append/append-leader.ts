@@ -51,6 +51,7 @@ export interface LeaderParts {
  */
 export class AppendLeader implements LocalLeader {
   readonly #stopping = new AbortController();
+  readonly #onLeading = new Set<() => void>();
   #term: { appender: TermAppender; depose: (reason: string) => void } | undefined;
   #running: Promise<void> | undefined;
   #electionError: string | undefined = 'the election has not been decided yet';
@@ -70,6 +71,11 @@ export class AppendLeader implements LocalLeader {
   /** Why it is not known who leads; undefined where this recorder leads or another one holds the lock. */
   get electionError(): string | undefined {
     return this.#electionError;
+  }
+
+  onLeading(listener: () => void): () => void {
+    this.#onLeading.add(listener);
+    return () => this.#onLeading.delete(listener);
   }
 
   /** Stands for election from now on. */
@@ -150,6 +156,7 @@ export class AppendLeader implements LocalLeader {
     this.#term = { appender, depose: over.resolve };
     logger.info({ epoch: appender.epoch }, 'leads the log');
     for (const duty of duties) duty.begin(this, appender.epoch);
+    for (const listener of this.#onLeading) listener();
     const reason = await over.promise;
     this.#term = undefined;
     logger.info({ epoch: appender.epoch, reason }, 'no longer leads the log');

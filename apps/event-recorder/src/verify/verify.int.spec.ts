@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { Database } from '@tocsin/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  call,
+  eventually,
+  post,
+  type Recorder,
+  type Servers,
+  startRecorder,
+  startServers,
+} from '../recorder.harness.js';
+import type { VerifyLine } from './log-verifier.js';
+
+let servers: Servers;
+let recorder: Recorder;
+let database: Database;
+
+beforeAll(async () => {
+  servers = await startServers();
+  recorder = await startRecorder(servers);
+  database = await Database.open({
+    schema: 'spec',
+    migrations: [],
+    url: servers.postgres.url,
+    applicationName: 'spec',
+  });
+  await eventually(async () => (await call(recorder.url, '/readyz')).ok);
+  for (let batch = 0; batch < 5; batch += 1) {
+    const events = Array.from({ length: 1000 }, (_, n) => ({
+      specversion: '1.0',
+      id: randomUUID(),
+      source: 'urn:verify',
+      type: 'com.acme.verify',
+      subject: `svc/${n % 7}`,
+      data: { n },
+    }));
+    expect((await post(recorder.url, events)).status).toBe(201);
+  }
+});
+
+afterAll(async () => {
+  await database?.close();
+  await recorder?.close();
+  await servers?.stop();
+});
+
+async function verify(): Promise<VerifyLine[]> {
+  const response = await call(recorder.url, '/v1/log/verify');
+  expect(response.headers.get('content-type')).toBe('application/x-ndjson');
+  const lines = (await response.text()).trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as VerifyLine);
+}
+
+/** Changes the log behind its back, as only the owner of the database can. */
+async function tamper(sql: string): Promise<void> {
+  const [partition] = await database.query<{ name: string }>(
+    'SELECT tableoid::regclass::text AS name FROM log.event LIMIT 1',
+  );
+  await database.query(`ALTER TABLE ${partition!.name} DISABLE TRIGGER USER`);
+  await database.query(sql.replaceAll('EVENTS', partition!.name));
+}
+
+describe('GET /v1/log/verify', () => {
+  it('tells how far it has come, page by page, and that the log is whole', async () => {
+    await eventually(
+      async () => ((await verify()).at(-1) as { relay?: { position: number } }).relay?.position === 5000,
+    );
+    const lines = await verify();
+    const positions = lines.flatMap((line) => ('position' in line ? [line.position] : []));
+    expect(positions.length).toBeGreaterThan(2);
+    expect(positions).toEqual([...positions].sort((one, other) => one - other));
+    expect(lines.at(-1)).toMatchObject({ done: true, ok: true, first: 1, head: 5000, findings: 0 });
+  });
+
+  it('lets one caller at a time prove it', async () => {
+    const statuses = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const response = await call(recorder.url, '/v1/log/verify');
+        await response.text();
+        return response.status;
+      }),
+    );
+    expect(statuses).toContain(200);
+    expect(statuses).toContain(429);
+    expect((await verify()).at(-1)).toMatchObject({ done: true, ok: true });
+  });
+
+  it('finds what was changed behind its back, and where', async () => {
+    await tamper(`UPDATE EVENTS SET data = '{"n":-1}' WHERE position = 1234`);
+    await tamper(`DELETE FROM EVENTS WHERE position = 4321`);
+    const lines = await verify();
+    expect(lines.at(-1)).toMatchObject({ done: true, ok: false });
+    const findings = lines.flatMap((line) => ('position' in line ? line.findings : []));
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'hash', position: 1234 }));
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'gap', position: 4321 }));
+  });
+
+  it('is for admins', async () => {
+    expect((await fetch(`${recorder.url}/v1/log/verify`)).status).toBe(401);
+  });
+});
