@@ -8,5 +8,3 @@ await runService({
   config: deliveryConfig,
   register: (parts) => DeliveryModule.register(parts),
 });
-
-export {};

@@ -8,5 +8,3 @@ await runService({
   config: eventRecorderConfig,
   register: (parts) => EventRecorderModule.register(parts),
 });
-
-export {};

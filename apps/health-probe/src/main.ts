@@ -8,5 +8,3 @@ await runService({
   config: healthProbeConfig,
   register: (parts) => HealthProbeModule.register(parts),
 });
-
-export {};

@@ -8,5 +8,3 @@ await runService({
   config: subscriptionRegistryConfig,
   register: (parts) => SubscriptionRegistryModule.register(parts),
 });
-
-export {};
