@@ -145,4 +145,8 @@ describe('subscriptionSpecSchema', () => {
     expect(accepts({ kind: 'dingtalk', url: 'https://oapi.dingtalk.com/robot/send?access_token=x' })).toBe(true);
     expect(accepts({ kind: 'webhook', url: 'https://hooks.example.net/', format: 'binary' })).toBe(true);
   });
+
+  it('refuses a URL that is none, instead of throwing', () => {
+    expect(accepts({ kind: 'webhook', url: 'hooks' })).toBe(false);
+  });
 });

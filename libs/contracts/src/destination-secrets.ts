@@ -51,7 +51,9 @@ export function restoreDestination(
 /** `https://hooks.example.com/T0/B0/xyz?k=v` → `https://hooks.example.com/…`; a bare origin keeps its `/`. */
 function redact(value: string, form: SecretForm): string {
   if (form === 'value') return HIDDEN_VALUE;
-  const url = new URL(value);
+  // Refinements of the whole run where a part has failed already: what is no URL shows nothing of itself.
+  const url = URL.parse(value);
+  if (url === null) return HIDDEN_VALUE;
   // `origin` is "null" for smtp, and holds no credentials for any scheme.
   const origin = `${url.protocol}//${url.host}`;
   const bare = ['', '/'].includes(url.pathname) && url.search + url.hash + url.username + url.password === '';
