@@ -9,8 +9,6 @@ export interface ReadQuery extends Omit<ReadRequest, 'after'> {
   before?: number;
   /** `backward` gives the newest first. Default `forward`. */
   direction?: 'forward' | 'backward';
-  /** Only events of this source. */
-  source?: string;
   /** Recorded at this time or later, RFC 3339. Recording times never run backward in the log, so this is a position too. */
   since?: string;
   /** Recorded before this time, RFC 3339. */

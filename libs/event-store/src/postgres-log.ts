@@ -32,17 +32,11 @@ SELECT ${EVENT_COLUMNS}
  ORDER BY NOT starts_with(k.source, '${OWN_SOURCE_PREFIX}'), k.position
  LIMIT 1`;
 
-/** Indexes: subject_head_pkey, then event_subject backward from the subject's head. */
+/** Indexes: see `schema/walks.ts`; then event_pkey. */
 const LATEST = `
-SELECT s.subject AS asked, coalesce(h.version, 0) AS at_version, ${EVENT_COLUMNS}
-  FROM (SELECT DISTINCT unnest($1::text[]) AS subject) s
-  LEFT JOIN log.subject_head h ON h.subject = s.subject
-  LEFT JOIN LATERAL (
-       SELECT * FROM log.event candidate
-        WHERE candidate.subject = s.subject AND candidate.position <= h.position
-          AND ($2::text[] IS NULL OR candidate.type = ANY ($2))
-          AND ($3::text IS NULL OR candidate.source = $3)
-        ORDER BY candidate.position DESC LIMIT 1) e ON true
+SELECT l.subject AS asked, l.version AS at_version, ${EVENT_COLUMNS}
+  FROM log.latest($1, $2, $3) l
+  LEFT JOIN LATERAL (SELECT * FROM log.event WHERE position = l.newest OFFSET 0) e ON true
  ORDER BY e.position`;
 
 /** What a {@link PostgresLog} needs. */
@@ -72,7 +66,6 @@ export class PostgresLog {
   /** One page by position, forward or backward. A page ends at `limit` events, at `maxBytes`, or where nothing more is recorded yet. */
   async read(query: ReadQuery): Promise<ReadPage> {
     requireStorable('/subject', query.subject);
-    requireStorable('/source', query.source);
     for (const [index, type] of (query.types ?? []).entries()) requireStorable(`/types/${index}`, type);
     const { sql, params } = readStatement({
       ...query,

@@ -12,40 +12,34 @@ export type PageRow = { head: number; found: number; low: number; high: number }
  * The statement for one page. One statement is one snapshot: head and events belong together, and since positions become visible in
  * their order, everything up to the head is there.
  *
- * Without filters it walks `event_pkey`; with a subject `event_subject`; with types it takes each type's own first events from `event_type`
- * and merges them, so that a rare type never costs a walk through the whole log.
+ * Without filters it goes along `event_pkey`; with a subject along `event_subject`; with types it takes each type's own first events from
+ * `event_type` and merges them (see `schema/walks.ts`), so that a rare type never costs a walk through the whole log.
  */
 export function readStatement(query: ReadQuery): { sql: string; params: unknown[] } {
   const params: unknown[] = [];
   const param = (value: unknown, type: string): string => `$${params.push(value)}::${type}`;
-  const order = query.direction === 'backward' ? 'DESC' : 'ASC';
+  const backward = query.direction === 'backward';
+  const order = backward ? 'DESC' : 'ASC';
   const limit = param(query.limit, 'bigint');
   const low = [param(query.after ?? 0, 'bigint')];
   const high = [param(query.before ?? Number.MAX_SAFE_INTEGER, 'bigint'), '(SELECT position + 1 FROM log.head)'];
   if (query.since !== undefined) low.push(`log.position_before(${param(query.since, 'timestamptz')})`);
   if (query.until !== undefined) high.push(`log.position_before(${param(query.until, 'timestamptz')}) + 1`);
 
-  const conditions = ['e.position > bounds.low', 'e.position < bounds.high'];
-  if (query.subject !== undefined) conditions.push(`e.subject = ${param(query.subject, 'text')}`);
-  if (query.source !== undefined) conditions.push(`e.source = ${param(query.source, 'text')}`);
   const patterns = query.types?.includes('*') === true ? undefined : query.types;
-  const typed = patterns === undefined ? undefined : `type ~ ANY (${param(patterns.map(typeRegex), 'text[]')})`;
-  const merged = typed !== undefined && query.subject === undefined;
-  if (typed !== undefined) conditions.push(merged ? 'e.type = known.type' : `e.${typed}`);
-
-  const scan = `
-    SELECT e.* FROM log.event e
-     WHERE ${conditions.join(' AND ')}
-     ORDER BY e.position ${order} LIMIT ${limit}`;
-  const hits = merged
-    ? `SELECT hit.* FROM (SELECT type FROM log.known_type WHERE ${typed}) known CROSS JOIN LATERAL (${scan}) hit
-        ORDER BY hit.position ${order} LIMIT ${limit}`
-    : scan;
+  const positions =
+    query.subject === undefined && patterns === undefined
+      ? 'SELECT position FROM log.event WHERE position > bounds.low AND position < bounds.high'
+      : `SELECT position FROM log.walk(${param(query.subject ?? null, 'text')}, ${param(patterns?.map(typeRegex) ?? null, 'text[]')},
+           bounds.low, bounds.high, ${backward}, ${limit}) AS position`;
   const sql = `
   WITH bounds AS MATERIALIZED (
     SELECT greatest(${low.join(', ')}) AS low, least(${high.join(', ')}) AS high
   ), page AS (
-    SELECT hits.* FROM bounds CROSS JOIN LATERAL (${hits}) hits
+    SELECT e.*
+      FROM bounds
+     CROSS JOIN LATERAL (${positions} ORDER BY position ${order} LIMIT ${limit}) hit
+     CROSS JOIN LATERAL (SELECT * FROM log.event WHERE position = hit.position OFFSET 0) e
   ), sized AS (
     SELECT e.*,
            count(*) OVER () AS found,

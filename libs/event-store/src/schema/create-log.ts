@@ -4,11 +4,12 @@ import { APPEND_ONLY } from './append-only.js';
 import { GRANTS } from './grants.js';
 import { PARTITIONS } from './partitions.js';
 import { TABLES } from './tables.js';
+import { WALKS } from './walks.js';
 
 /** The first shape of the log. */
 export class CreateLog1767225600000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [TABLES, APPEND_ONLY, PARTITIONS, APPEND, GRANTS]) await runner.query(sql);
+    for (const sql of [TABLES, APPEND_ONLY, PARTITIONS, APPEND, WALKS, GRANTS]) await runner.query(sql);
   }
 
   /** The record is not taken back by a migration. */

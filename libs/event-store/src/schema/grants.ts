@@ -7,5 +7,6 @@ GRANT SELECT ON log.head, log.event, log.partition, log.subject_head, log.event_
 GRANT INSERT ON log.event, log.event_key, log.subject_head, log.known_type TO tocsin_recorder;
 GRANT UPDATE (position, epoch, recorded_at) ON log.head TO tocsin_recorder;
 GRANT UPDATE (version, position) ON log.subject_head TO tocsin_recorder;
-GRANT EXECUTE ON FUNCTION log.append, log.ensure_partitions, log.first_position, log.position_before TO tocsin_recorder;
+GRANT EXECUTE ON FUNCTION log.append, log.ensure_partitions, log.first_position, log.position_before,
+  log.walk, log.latest TO tocsin_recorder;
 `;
