@@ -1,10 +1,10 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { JETSTREAM } from '@tocsin/contracts';
+import { type Destination, JETSTREAM } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
 import { type Broker, followLog } from '@tocsin/jetstream';
 import { Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
-import { EgressPolicy, newSigningSecret } from '@tocsin/webhook';
+import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
 import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
 import { ApplyController } from './http/apply.controller.js';
@@ -52,6 +52,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
     const { clock, readiness } = context;
     const logger = context.logger.child({ module: 'registry' });
     const egress = EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW);
+    const checkDestination = (destination: Destination) => vetDestination(destination, egress);
     const sealer = Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY);
     const secrets = { signingSecret: newSigningSecret, sealedRef: () => newId('rev', clock.now()) };
     return {
@@ -154,7 +155,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           provide: DeclareSubscription,
           inject: [RegistryLog, SubscriptionStore, SealedStore],
           useFactory: (log: RegistryLog, subscriptions: SubscriptionStore, seals: SealedStore) =>
-            new DeclareSubscription({ log, subscriptions, seals, egress, secrets, clock }),
+            new DeclareSubscription({ log, subscriptions, seals, checkDestination, secrets, clock }),
         },
         {
           provide: RemoveSubscription,
@@ -177,7 +178,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           provide: ApplyDeclarations,
           inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore],
           useFactory: (log: RegistryLog, targets: TargetStore, subscriptions: SubscriptionStore, seals: SealedStore) =>
-            new ApplyDeclarations({ log, targets, subscriptions, seals, egress, secrets }),
+            new ApplyDeclarations({ log, targets, subscriptions, seals, checkDestination, secrets }),
         },
       ],
     };

@@ -163,6 +163,38 @@ async function sealedOf(
   return broker.request(RPC.registrySealed, { subscription }, { schema: sealedReplySchema });
 }
 
+describe('a start', () => {
+  it(
+    'goes well before anybody records, and says what is missing until somebody does',
+    { timeout: 40_000 },
+    async () => {
+      await recorder.stop();
+      const registry = await servers.registry();
+      registries.push(registry);
+      expect((await registry.readiness.check()).checks['registry']).not.toBe('ok');
+      expect((await registry.call('GET', '/v1/targets?limit=1')).status).toBe(200);
+      recorder.start();
+      await registry.ready();
+      expect((await registry.call('PUT', '/v1/targets/early', TARGET)).status).toBe(201);
+    },
+  );
+
+  it('is repaired when every connection to Postgres breaks', async () => {
+    const registry = await start();
+    await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'tocsin-subscription-registry' AND datname = current_database()`,
+    );
+    // A call may meet a connection that has just ended; the one after it must not.
+    await registry.call('GET', '/v1/targets?limit=1');
+    await eventually(async () => (await registry.call('PUT', '/v1/targets/reconnected', TARGET)).status < 300, {
+      what: 'writes work again',
+      timeoutMs: 20_000,
+    });
+    await eventually(converged, CONVERGED);
+  });
+});
+
 describe('the sealed part', () => {
   it('reaches delivery sealed, opens with the master key, rotates, and is gone with the subscription', async () => {
     const registry = await start();
@@ -179,6 +211,7 @@ describe('the sealed part', () => {
     expect(JSON.parse(opened)).toEqual({
       url: 'https://u:p@hooks.example.net/t?k=v',
       headers: { 'X-Key': 'hush' },
+      secrets: { '/url': 'https://u:p@hooks.example.net/t?k=v', '/headers/X-Key': 'hush' },
       signingSecrets: [{ secret: created.body.secret }],
     });
 

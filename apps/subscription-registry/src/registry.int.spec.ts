@@ -224,6 +224,11 @@ describe('the life of a subscription', () => {
     expect(other.body.destination.url).toBe('https://hooks.example.net/…');
   });
 
+  it('does not take hidden values along to another host', async () => {
+    const answer = await registry.call('PATCH', path, { destination: { url: 'https://attacker.example/T0' } });
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/destination/headers/x-token' }] } });
+  });
+
   it('erases superseded seals, and all of them on removal', async () => {
     const seals = () => database.query(`SELECT ref FROM registry.sealed WHERE subscription = 'ops-chat'`);
     expect(await seals()).toHaveLength(1);
@@ -242,6 +247,7 @@ describe('the life of a subscription', () => {
       'TCN_EGRESS_BLOCKED',
       '/destination/url',
     ],
+    ['the same, with credentials', { url: 'https://u:p@169.254.169.254/' }, 'TCN_EGRESS_BLOCKED', '/destination/url'],
     ['no URL', { url: 'hooks' }, 'TCN_INVALID', '/destination/url'],
     ['a redacted URL that stands for nothing', { url: 'https://a.example/…' }, 'TCN_INVALID', '/destination/url'],
     [

@@ -3,7 +3,7 @@ import { onCurrentState } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import { requireWholeText } from '../request/whole-text.js';
 import { appendSealed } from '../subscriptions/append-sealed.js';
-import type { SecretSource, UrlPolicy } from '../subscriptions/plan-subscription.js';
+import type { SecretSource, DestinationCheck } from '../subscriptions/plan-subscription.js';
 import type { SealedStore } from '../subscriptions/sealed-store.js';
 import type { SubscriptionStore } from '../subscriptions/subscription-store.js';
 import type { TargetStore } from '../targets/target-store.js';
@@ -16,7 +16,7 @@ export class ApplyDeclarations {
   readonly #targets: TargetStore;
   readonly #subscriptions: SubscriptionStore;
   readonly #seals: SealedStore;
-  readonly #egress: UrlPolicy;
+  readonly #checkDestination: DestinationCheck;
   readonly #secrets: SecretSource;
 
   constructor(parts: {
@@ -24,14 +24,14 @@ export class ApplyDeclarations {
     targets: TargetStore;
     subscriptions: SubscriptionStore;
     seals: SealedStore;
-    egress: UrlPolicy;
+    checkDestination: DestinationCheck;
     secrets: SecretSource;
   }) {
     this.#log = parts.log;
     this.#targets = parts.targets;
     this.#subscriptions = parts.subscriptions;
     this.#seals = parts.seals;
-    this.#egress = parts.egress;
+    this.#checkDestination = parts.checkDestination;
     this.#secrets = parts.secrets;
   }
 
@@ -73,7 +73,7 @@ export class ApplyDeclarations {
       subscriptions: await this.#subscriptions.standing(wanted.subscriptions.map(({ name }) => name)),
       seals: this.#seals,
       actor,
-      egress: this.#egress,
+      checkDestination: this.#checkDestination,
       secrets: this.#secrets,
     });
   }

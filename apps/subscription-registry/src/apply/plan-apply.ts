@@ -3,7 +3,7 @@ import { type Fault, isTocsinError, TocsinError } from '@tocsin/domain';
 import type { Outcome } from '../log/outcome.js';
 import type { Declaration } from '../log/registry-log.js';
 import { subscriptionSubject, targetDeclarationSubject } from '../projection/change.js';
-import { planSubscription, type SecretSource, type UrlPolicy } from '../subscriptions/plan-subscription.js';
+import { planSubscription, type SecretSource, type DestinationCheck } from '../subscriptions/plan-subscription.js';
 import type { NewSeal, SealedStore } from '../subscriptions/sealed-store.js';
 import type { StandingSubscription } from '../subscriptions/subscription-store.js';
 import { checkTargetSpec, planTarget } from '../targets/declare-target.js';
@@ -26,7 +26,7 @@ export interface ApplyContext {
   readonly subscriptions: ReadonlyMap<string, StandingSubscription>;
   readonly seals: Pick<SealedStore, 'open'>;
   readonly actor: string;
-  readonly egress: UrlPolicy;
+  readonly checkDestination: DestinationCheck;
   readonly secrets: SecretSource;
 }
 

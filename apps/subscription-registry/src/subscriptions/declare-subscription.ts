@@ -8,7 +8,12 @@ import type { RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
 import type { DeclareRequest } from '../targets/declare-target.js';
 import { appendSealed } from './append-sealed.js';
-import { parseSubscriptionSpec, planSubscription, type SecretSource, type UrlPolicy } from './plan-subscription.js';
+import {
+  parseSubscriptionSpec,
+  planSubscription,
+  type SecretSource,
+  type DestinationCheck,
+} from './plan-subscription.js';
 import type { SealedStore } from './sealed-store.js';
 import type { SubscriptionStore } from './subscription-store.js';
 
@@ -23,7 +28,7 @@ export class DeclareSubscription {
   readonly #log: RegistryLog;
   readonly #subscriptions: SubscriptionStore;
   readonly #seals: SealedStore;
-  readonly #egress: UrlPolicy;
+  readonly #checkDestination: DestinationCheck;
   readonly #secrets: SecretSource;
   readonly #clock: Clock;
 
@@ -31,14 +36,14 @@ export class DeclareSubscription {
     log: RegistryLog;
     subscriptions: SubscriptionStore;
     seals: SealedStore;
-    egress: UrlPolicy;
+    checkDestination: DestinationCheck;
     secrets: SecretSource;
     clock: Clock;
   }) {
     this.#log = parts.log;
     this.#subscriptions = parts.subscriptions;
     this.#seals = parts.seals;
-    this.#egress = parts.egress;
+    this.#checkDestination = parts.checkDestination;
     this.#secrets = parts.secrets;
     this.#clock = parts.clock;
   }
@@ -81,7 +86,7 @@ export class DeclareSubscription {
         standing,
         current: this.#seals.open(name, standing),
         actor: request.actor,
-        egress: this.#egress,
+        checkDestination: this.#checkDestination,
         secrets: this.#secrets,
       });
       if (plan.declaration !== undefined && request.dryRun !== true) {

@@ -1,15 +1,18 @@
 import { TocsinError } from '@tocsin/domain';
 import { describe, expect, it } from 'vitest';
 import { parseSubscriptionSpec, planSubscription } from './plan-subscription.js';
-import { redactSpec } from './redaction.js';
+import { destinationSchema, type SubscriptionSpec, splitDestination } from '@tocsin/contracts';
 
 const SPEC = parseSubscriptionSpec({
   destination: { kind: 'webhook', url: 'https://a.example/token', headers: { 'X-Key': 'hush' } },
   types: ['io.tocsin.node.*'],
 });
+const redactSpec = (spec: SubscriptionSpec) => ({ ...spec, destination: splitDestination(spec.destination).redacted });
+const { secrets: SECRETS } = splitDestination(SPEC.destination);
 const CURRENT = {
   url: SPEC.destination.url,
   headers: SPEC.destination.headers,
+  secrets: SECRETS,
   signingSecrets: [{ secret: 'whsec_old' }],
 };
 const STANDING = {
@@ -24,7 +27,7 @@ const plan = (input: Partial<Parameters<typeof planSubscription>[0]>) =>
     standing: STANDING,
     current: CURRENT,
     actor: 'me',
-    egress: { checkUrl: () => undefined },
+    checkDestination: () => undefined,
     secrets: { signingSecret: () => 'whsec_new', sealedRef: () => 'rev_new' },
     ...input,
   });
@@ -39,7 +42,12 @@ describe('planning a subscription', () => {
       seal: {
         ref: 'rev_new',
         subscription: 's',
-        content: { url: CURRENT.url, headers: CURRENT.headers, signingSecrets: [{ secret: 'whsec_new' }] },
+        content: {
+          url: CURRENT.url,
+          headers: CURRENT.headers,
+          secrets: SECRETS,
+          signingSecrets: [{ secret: 'whsec_new' }],
+        },
       },
     });
     expect(declaration).toEqual({
@@ -73,17 +81,25 @@ describe('planning a subscription', () => {
     expect(changed).not.toHaveProperty('secret');
   });
 
-  it('says where the address is that may not be sent to', () => {
-    const egress = {
-      checkUrl: () => {
-        throw new TocsinError('TCN_EGRESS_BLOCKED', 'never');
-      },
+  it('checks the destination as it is meant, and lets its faults through', () => {
+    const seen: string[] = [];
+    plan({ spec: redactSpec(SPEC), checkDestination: ({ url }) => void seen.push(url) });
+    expect(seen).toEqual(['https://a.example/token']);
+    const refusal = new TocsinError('TCN_EGRESS_BLOCKED', 'never');
+    const refuse = () => {
+      throw refusal;
     };
-    expect(() => plan({ egress })).toThrow(
-      expect.objectContaining({
-        code: 'TCN_EGRESS_BLOCKED',
-        faults: [{ pointer: '/destination/url', detail: 'never' }],
-      }),
-    );
+    expect(() => plan({ checkDestination: refuse })).toThrow(refusal);
+  });
+
+  it('seals everything that is secret', () => {
+    const auth = { type: 'bearer', token: 'hush' };
+    const spec = {
+      ...SPEC,
+      destination: destinationSchema.parse({ kind: 'webhook', url: 'https://a.example/x', auth }),
+    };
+    const made = plan({ spec, standing: { version: 0 }, current: undefined });
+    expect(made.seal?.content.secrets).toEqual({ '/url': 'https://a.example/x', '/auth/token': 'hush' });
+    expect(JSON.stringify(made.declaration)).not.toContain('hush');
   });
 });

@@ -1,25 +1,26 @@
 import {
+  type Destination,
   parseOrThrow,
   REGISTRY_EVENTS,
   type SealedDestination,
+  splitDestination,
   type SubscriptionSpec,
   subscriptionSpecSchema,
 } from '@tocsin/contracts';
-import { isTocsinError } from '@tocsin/domain';
 import { isDeepStrictEqual } from 'node:util';
-import { faultAt } from '../request/fault.js';
 import { requireWholeText } from '../request/whole-text.js';
 import type { Declaration } from '../log/registry-log.js';
 import type { Outcome } from '../log/outcome.js';
 import { subscriptionSubject } from '../projection/change.js';
-import { redactSpec, secretPartOf } from './redaction.js';
+import { destinationMeant, secretsOf } from './secret-part.js';
 import type { NewSeal } from './sealed-store.js';
 import type { StandingSubscription } from './subscription-store.js';
 
-/** Refuses URLs that may never be sent to. */
-export interface UrlPolicy {
-  checkUrl(url: string): void;
-}
+/**
+ * Refuses a destination, secrets in place, that could never be sent to.
+ * @throws TocsinError `TCN_EGRESS_BLOCKED` or `TCN_INVALID` with a fault below `/destination`
+ */
+export type DestinationCheck = (destination: Destination) => void;
 
 /** Makes what must not be guessed. */
 export interface SecretSource {
@@ -62,16 +63,22 @@ export function planSubscription(input: {
   current: SealedDestination | undefined;
   actor: string;
   owner?: string;
-  egress: UrlPolicy;
+  checkDestination: DestinationCheck;
   secrets: SecretSource;
 }): SubscriptionPlan {
   const { name, standing, current, actor, owner } = input;
   const { declared } = standing;
-  const secretPart = secretPartOf(input.spec.destination, current);
-  checkEgress(input.egress, secretPart.url);
-  const destination = { ...input.spec.destination, ...secretPart };
-  const spec = redactSpec({ ...input.spec, destination });
-  const sameSecretPart = current?.url === secretPart.url && isDeepStrictEqual(current.headers, secretPart.headers);
+  const before = declared === undefined || current === undefined ? undefined : secretsOf(current);
+  const destination = destinationMeant(
+    input.spec.destination,
+    declared === undefined || before === undefined
+      ? undefined
+      : { destination: declared.spec.destination, secrets: before },
+  );
+  input.checkDestination(destination);
+  const { redacted, secrets: hidden } = splitDestination(destination);
+  const spec = { ...input.spec, destination: redacted };
+  const sameSecretPart = before !== undefined && isDeepStrictEqual(before, hidden);
   const kept = sameSecretPart ? declared : undefined;
   if (kept !== undefined && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged', spec };
 
@@ -89,16 +96,13 @@ export function planSubscription(input: {
     },
     ...(kept !== undefined
       ? {}
-      : { seal: { ref: sealedRef, subscription: name, content: { ...secretPart, signingSecrets } } }),
+      : {
+          seal: {
+            ref: sealedRef,
+            subscription: name,
+            content: { url: destination.url, headers: destination.headers, secrets: hidden, signingSecrets },
+          },
+        }),
     ...(secret === undefined ? {} : { secret }),
   };
-}
-
-function checkEgress(egress: UrlPolicy, url: string): void {
-  try {
-    egress.checkUrl(url);
-  } catch (error) {
-    if (!isTocsinError(error)) throw error;
-    throw faultAt(error.code, 'subscription', '/destination/url', error.message);
-  }
 }

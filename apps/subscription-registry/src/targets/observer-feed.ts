@@ -14,6 +14,11 @@ const CHUNK = 500;
 /** Writes to the bucket under way at once. */
 const WRITES = 32;
 
+/** The part of the bucket this needs. */
+export type TargetsBucket = Pick<KeyValue, 'put' | 'delete' | 'watch'>;
+/** Where it reads what is declared. */
+export type DeclaredTargets = Pick<FeedSource, 'revisions' | 'withCurrent'>;
+
 /** What is known of an entry of the bucket. */
 interface Entry {
   /** Of the bucket, for compare-and-set. */
@@ -35,8 +40,8 @@ const DECLARATIONS = new Set<string>([
  * cannot put back what another has replaced.
  */
 export class ObserverFeed implements ProjectionListener {
-  readonly #openBucket: () => Promise<KeyValue>;
-  readonly #source: FeedSource;
+  readonly #openBucket: () => Promise<TargetsBucket>;
+  readonly #source: DeclaredTargets;
   readonly #isCaughtUp: () => boolean;
   readonly #onError: (error: unknown) => void;
   readonly #mirror = new Map<string, Entry>();
@@ -49,8 +54,8 @@ export class ObserverFeed implements ProjectionListener {
   #running: Promise<void> | undefined;
 
   constructor(options: {
-    openBucket: () => Promise<KeyValue>;
-    source: FeedSource;
+    openBucket: () => Promise<TargetsBucket>;
+    source: DeclaredTargets;
     /** Whether the projection shows the present; while it doesn't, nothing is written. */
     isCaughtUp: () => boolean;
     onError: (error: unknown) => void;
@@ -97,7 +102,7 @@ export class ObserverFeed implements ProjectionListener {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     const timer = setInterval(() => this.#compareAll(), RECONCILE_MS);
-    let bucket: KeyValue | undefined;
+    let bucket: TargetsBucket | undefined;
     let watch: Watch | undefined;
     while (!signal.aborted) {
       try {
@@ -117,7 +122,7 @@ export class ObserverFeed implements ProjectionListener {
     await watch?.close();
   }
 
-  #watch(bucket: KeyValue): Watch {
+  #watch(bucket: TargetsBucket): Watch {
     return bucket.watch({
       onPut: (entry) => {
         const target = watchedTargetSchema.safeParse(entry.value);
@@ -148,15 +153,17 @@ export class ObserverFeed implements ProjectionListener {
     this.#wake.resolve();
   }
 
-  async #converge(bucket: KeyValue): Promise<void> {
+  async #converge(bucket: TargetsBucket): Promise<void> {
     if (!this.#mirrored || !this.#isCaughtUp()) {
       if (this.#everything || this.#dirty.size > 0) this.#converged = false;
       return;
     }
+    // Taken before anything is awaited: what is noticed from here on belongs to the next round.
     const all = this.#everything;
-    const names = all ? await this.#differing() : [...this.#dirty];
+    const noticed = [...this.#dirty];
     this.#everything = false;
     this.#dirty.clear();
+    const names = all ? await this.#differing() : noticed;
     for (let start = 0; start < names.length; start += CHUNK) {
       const chunk = names.slice(start, start + CHUNK);
       const done = await this.#source.withCurrent(chunk, (targets) => this.#write(bucket, chunk, targets));
@@ -172,7 +179,11 @@ export class ObserverFeed implements ProjectionListener {
     return [...changed.map(([name]) => name), ...gone];
   }
 
-  async #write(bucket: KeyValue, names: readonly string[], targets: ReadonlyMap<string, WatchedTarget>): Promise<void> {
+  async #write(
+    bucket: TargetsBucket,
+    names: readonly string[],
+    targets: ReadonlyMap<string, WatchedTarget>,
+  ): Promise<void> {
     const left = names.values();
     const writer = async () => {
       for (const name of left) await this.#writeOne(bucket, name, targets.get(name));
@@ -180,32 +191,16 @@ export class ObserverFeed implements ProjectionListener {
     await Promise.all(Array.from({ length: WRITES }, writer));
   }
 
-  async #writeOne(bucket: KeyValue, name: string, target: WatchedTarget | undefined): Promise<void> {
+  /** The mirror is left to the watch, which knows the order of things: the answer to a write may be older than what it has told since. */
+  async #writeOne(bucket: TargetsBucket, name: string, target: WatchedTarget | undefined): Promise<void> {
     const entry = this.#mirror.get(name);
     if (entry?.revision === target?.revision && (entry === undefined) === (target === undefined)) return;
     try {
-      if (target === undefined) {
-        await bucket.delete(name, entry === undefined ? {} : { revision: entry.kvRevision });
-        this.#mirror.delete(name);
-      } else {
-        const kvRevision = await bucket.put(name, target, { revision: entry?.kvRevision ?? 0 });
-        this.#mirror.set(name, { kvRevision, revision: target.revision });
-      }
+      if (target !== undefined) await bucket.put(name, target, { revision: entry?.kvRevision ?? 0 });
+      else if (entry !== undefined) await bucket.delete(name, { revision: entry.kvRevision });
     } catch (error) {
+      // The mirror was behind. What the watch tells next makes the name dirty again.
       if (!isTocsinError(error, 'TCN_PRECONDITION_FAILED')) throw error;
-      // The mirror was behind; what the watch brings next makes the name dirty again.
-      await this.#refresh(bucket, name);
     }
-  }
-
-  async #refresh(bucket: KeyValue, name: string): Promise<void> {
-    const entry = await bucket.get(name);
-    if (entry === undefined) {
-      this.#mirror.delete(name);
-    } else {
-      const target = watchedTargetSchema.safeParse(entry.value);
-      this.#mirror.set(name, { kvRevision: entry.revision, revision: target.data?.revision });
-    }
-    this.#noticed(name);
   }
 }

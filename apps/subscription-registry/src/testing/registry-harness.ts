@@ -112,7 +112,10 @@ export class Servers {
       readiness,
       call: (method, path, body, headers) => call(`${app.url}${path}`, method, body, headers),
       ready: async () => {
-        await eventually(async () => (await readiness.check()).status === 'ok', { what: 'the registry is ready' });
+        await eventually(async () => (await readiness.check()).status === 'ok', {
+          what: 'the registry is ready',
+          timeoutMs: 20_000,
+        });
       },
       close: async () => {
         await app.close();
