@@ -3,6 +3,7 @@ export * from './cloudevent.js';
 export * from './delivery-events.js';
 export * from './destination-secrets.js';
 export * from './destination.js';
+export * from './durable-rpc.js';
 export * from './event-catalogue.js';
 export * from './event-payloads.js';
 export * from './event-store.js';

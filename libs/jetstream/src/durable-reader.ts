@@ -73,8 +73,9 @@ export class DurableReader {
     return this.#queue.splice(0).map(opened);
   }
 
-  /** Takes no more. */
+  /** Takes no more, and gives back what has not been taken. */
   close(): void {
+    if (this.#ended === undefined) for (const message of this.#queue.splice(0)) message.nak();
     this.#end(new TocsinError('TCN_UNAVAILABLE', 'the reader is closed'));
   }
 
