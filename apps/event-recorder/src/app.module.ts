@@ -8,7 +8,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog } from '@tocsin/event-store';
-import { type Broker, RelayPublisher } from '@tocsin/jetstream';
+import { type Broker, EventDurables, RelayPublisher } from '@tocsin/jetstream';
 import type { ServiceContext } from '@tocsin/platform';
 import { Database, listen, type Listening } from '@tocsin/postgres';
 import { AppendGate } from './append/append-gate.js';
@@ -17,6 +17,8 @@ import { AppendRpc } from './append/append-rpc.js';
 import { leaderLock } from './append/leader-lock.js';
 import { LogWriter } from './append/log-writer.js';
 import type { EventRecorderConfig } from './config.js';
+import { DurableMirror } from './durables/durable-mirror.js';
+import { DurableTable, RememberDurables1767312000000 } from './durables/durable-table.js';
 import { EventLogController } from './grpc/event-log.controller.js';
 import { BODY_GATE } from './ingest/body-budget.js';
 import { Ingest } from './ingest/ingest.js';
@@ -123,6 +125,7 @@ function storage({ config, context }: EventRecorderOptions): Provider[] {
       useFactory: () =>
         Database.open({
           ...LOG_DATABASE,
+          migrations: [...LOG_DATABASE.migrations, RememberDurables1767312000000],
           url: config.TOCSIN_POSTGRES_URL,
           applicationName: APPLICATION_NAME,
           onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
@@ -134,6 +137,14 @@ function storage({ config, context }: EventRecorderOptions): Provider[] {
 
 function writing({ config, context, broker, divergence }: EventRecorderOptions): Provider[] {
   const { clock, random } = context;
+  const durableMirror = (database: Database): DurableMirror =>
+    new DurableMirror({
+      broker,
+      durables: new EventDurables(broker),
+      table: new DurableTable(database),
+      clock,
+      logger: context.logger.child({ module: 'durables' }),
+    });
   const waiting = { events: config.TOCSIN_APPEND_MAX_WAITING, bytes: config.TOCSIN_APPEND_MAX_WAITING_BYTES };
   return [
     {
@@ -163,7 +174,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
             const { epoch } = await appender.becomeLeader();
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
           },
-          duties: [relay, new AppendRpc(broker, waiting.events)],
+          duties: [relay, new AppendRpc(broker, waiting.events), durableMirror(database)],
           logger: context.logger.child({ module: 'append' }),
           random,
         }),
