@@ -1,0 +1,268 @@
+import type { RecordedEvent } from '@tocsin/domain';
+import { eventually } from '@tocsin/testing';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type ConsumeOptions, consumeEvents } from './consume-events.js';
+import { Log } from './consume.harness.js';
+
+let log: Log;
+let made = 0;
+const running = new Set<Consumer>();
+
+beforeAll(async () => {
+  log = await Log.start();
+});
+
+afterEach(async () => {
+  await Promise.all([...running].map((consumer) => consumer.stop()));
+});
+
+afterAll(() => log?.stop());
+
+/** A consumer in this process that notes what it handles. */
+class Consumer {
+  readonly handled: RecordedEvent[] = [];
+  readonly errors: unknown[] = [];
+  readonly #stopping = new AbortController();
+  readonly #done: Promise<void>;
+
+  constructor(
+    readonly durable: string,
+    options: Partial<Omit<ConsumeOptions, 'onEvent'>> & {
+      handle?: (event: RecordedEvent, attempt: number) => Promise<void>;
+    } = {},
+  ) {
+    const { handle, ...others } = options;
+    running.add(this);
+    this.#done = consumeEvents({
+      servers: log.servers,
+      durable,
+      ackWaitMs: 1_000,
+      signal: this.#stopping.signal,
+      onError: (error) => void this.errors.push(error),
+      ...others,
+      onEvent: async (event, { attempt }) => {
+        await handle?.(event, attempt);
+        this.handled.push(event);
+      },
+    });
+  }
+
+  get positions(): number[] {
+    return this.handled.map(({ position }) => position);
+  }
+
+  async until(count: number): Promise<void> {
+    await eventually(() => this.handled.length >= count, {
+      what: `${this.durable} has handled ${count}`,
+      timeoutMs: 40_000,
+    });
+  }
+
+  async stop(): Promise<void> {
+    running.delete(this);
+    this.#stopping.abort();
+    await this.#done;
+  }
+}
+
+const durable = (): string => `team-${(made += 1)}`;
+/** `count` subjects, `width` different ones in turn, that no other test uses. */
+const subjects = (count: number, width: number): string[] => {
+  const stem = `thing/${(made += 1)}`;
+  return Array.from({ length: count }, (_, index) => `${stem}-${index % width}`);
+};
+const ascending = (positions: readonly number[]): number[] => positions.toSorted((one, other) => one - other);
+
+/** Every position once, those of each subject in order. */
+function expectOnceInOrder(events: readonly RecordedEvent[], positions: readonly number[]): void {
+  expect(ascending(events.map(({ position }) => position))).toEqual(positions);
+  for (const subject of new Set(events.map((event) => event.subject))) {
+    const own = events.filter((event) => event.subject === subject).map(({ position }) => position);
+    expect(own).toEqual(ascending(own));
+  }
+}
+
+describe('consuming', () => {
+  it('hands over every event once, those of a subject in order', async () => {
+    const positions = await log.record(subjects(300, 7));
+    const consumer = new Consumer(durable(), {
+      from: { position: positions[0]! },
+      handle: () => delay(Math.random() * 5),
+    });
+    await consumer.until(positions.length);
+    await log.relayed(positions.at(-1)!);
+    await consumer.stop();
+    expectOnceInOrder(consumer.handled, positions);
+  });
+
+  it('goes on where it was stopped, and gives back what it had not begun', async () => {
+    const name = durable();
+    const positions = await log.record(subjects(200, 5));
+    const first = new Consumer(name, { from: { position: positions[0]! }, handle: () => delay(2), concurrency: 3 });
+    await first.until(50);
+    await first.stop();
+    const second = new Consumer(name);
+    await second.until(positions.length - first.handled.length);
+    await second.stop();
+    expectOnceInOrder([...first.handled, ...second.handled], positions);
+  });
+
+  it('begins now, at a position, or at a time', async () => {
+    const positions = await log.record(subjects(20, 2));
+    const fromPosition = new Consumer(durable(), { from: { position: positions[15]! } });
+    await fromPosition.until(5);
+    const { recordedAt, position } = fromPosition.handled[0]!;
+    expect(position).toBe(positions[15]);
+    await delay(5);
+    const time = new Date(Date.parse(recordedAt) + 1);
+    const fromNow = new Consumer(durable(), { from: 'now' });
+    await eventually(async () => (await log.look()).durables.has(fromNow.durable), { what: 'its durable is there' });
+    const later = await log.record(subjects(3, 1));
+    const fromTime = new Consumer(durable(), { from: { time } });
+    await Promise.all([fromNow.until(3), fromTime.until(3)]);
+    expect(fromNow.positions).toEqual(later);
+    expect(fromTime.positions.slice(-3)).toEqual(later);
+    expect(fromTime.handled.every((event) => Date.parse(event.recordedAt) >= time.getTime())).toBe(true);
+  });
+
+  it('gets only the types and the subject it wants', async () => {
+    const [one = '', other = ''] = subjects(2, 2);
+    const [first] = await log.record([one, other], { type: 'com.acme.deploy.started' });
+    await log.record([one, other], { type: 'com.acme.deploy' });
+    const last = (await log.record([one, other], { type: 'com.acme.deploy.ended' })).at(-1)!;
+    const byType = new Consumer(durable(), { from: { position: first! }, types: ['com.acme.deploy.*'] });
+    const bySubject = new Consumer(durable(), { from: { position: first! }, types: ['com.acme.*'], subject: one });
+    await Promise.all([byType.until(4), bySubject.until(3)]);
+    await eventually(async () => (await log.look()).durables.get(bySubject.durable)?.acked === last, {
+      what: 'all is acknowledged',
+    });
+    expect(byType.handled.map(({ type }) => type)).not.toContain('com.acme.deploy');
+    expect(bySubject.handled.map(({ subject }) => subject)).toEqual([one, one, one]);
+  });
+
+  it('holds back only the subject whose handler fails, and hands the same event over again', async () => {
+    const names = subjects(30, 3);
+    const positions = await log.record(names);
+    const bad = positions[0]!;
+    let healed = false;
+    const consumer = new Consumer(durable(), {
+      from: { position: bad },
+      handle: (event) => (event.position === bad && !healed ? Promise.reject(new Error('not now')) : Promise.resolve()),
+    });
+    await consumer.until(20);
+    expect(consumer.handled.some(({ subject }) => subject === names[0])).toBe(false);
+    // Longer than the ack wait: what is in hand is not delivered to anybody else meanwhile.
+    await eventually(() => consumer.errors.length >= 4, { what: 'it has been tried four times' });
+    healed = true;
+    await consumer.until(30);
+    await consumer.stop();
+    expectOnceInOrder(consumer.handled, positions);
+  });
+
+  it('refuses what cannot be meant', async () => {
+    const options = {
+      servers: log.servers,
+      durable: 'x',
+      onEvent: () => Promise.resolve(),
+      signal: new AbortController().signal,
+    };
+    const invalid = expect.objectContaining({ code: 'TCN_INVALID' });
+    await expect(consumeEvents({ ...options, durable: 'a.b' })).rejects.toEqual(invalid);
+    await expect(consumeEvents({ ...options, types: ['a..b'] })).rejects.toEqual(invalid);
+    await expect(consumeEvents({ ...options, from: { position: 0 } })).rejects.toEqual(invalid);
+    await expect(consumeEvents({ ...options, from: { time: 'yesterday' } })).rejects.toEqual(invalid);
+    await expect(consumeEvents({ ...options, concurrency: 0 })).rejects.toEqual(invalid);
+  });
+});
+
+describe('a broker that fails in the middle', () => {
+  it.each([1, 2, 3])('loses its store: every event is handled once, in order (round %i)', async () => {
+    const names = subjects(900, 11);
+    const [start] = await log.record(names.slice(0, 300));
+    const consumer = new Consumer(durable(), {
+      from: { position: start! },
+      handle: () => delay(Math.random() * 8),
+      concurrency: 8,
+    });
+    await consumer.until(20 + Math.floor(Math.random() * 150));
+    const recording = log.record(names.slice(300));
+    await delay(Math.random() * 100);
+    await log.wipeBroker();
+    const last = (await recording).at(-1)!;
+    await consumer.until(900);
+    await log.relayed(last);
+    await eventually(async () => (await log.look()).durables.get(consumer.durable)?.acked === last, {
+      what: 'all is acknowledged',
+      timeoutMs: 20_000,
+    });
+    await consumer.stop();
+    expectOnceInOrder(consumer.handled, ascending([...new Set(names)].flatMap((name) => log.recorded.get(name) ?? [])));
+  });
+
+  it('is killed and comes back with its store: every event is handled once, in order', async () => {
+    const names = subjects(600, 9);
+    const [start] = await log.record(names.slice(0, 300));
+    const consumer = new Consumer(durable(), {
+      from: { position: start! },
+      handle: () => delay(Math.random() * 8),
+      concurrency: 8,
+    });
+    await consumer.until(50);
+    const recording = log.record(names.slice(300));
+    await log.restartBroker();
+    await recording;
+    await consumer.until(600);
+    await consumer.stop();
+    expectOnceInOrder(consumer.handled, ascending([...new Set(names)].flatMap((name) => log.recorded.get(name) ?? [])));
+  });
+
+  it('loses its store while nobody consumes: the durable is made again and goes on after what was acknowledged', async () => {
+    const name = durable();
+    const positions = await log.record(subjects(100, 4));
+    const before = new Consumer(name, { from: { position: positions[0]! }, handle: () => delay(1), concurrency: 1 });
+    await before.until(40);
+    await before.stop();
+    const acked = before.positions.at(-1)!;
+    // Written down once a second.
+    await delay(1_500);
+    await log.wipeBroker();
+    await eventually(async () => (await log.look()).durables.get(name)?.acked === acked, {
+      what: 'the durable is back',
+      timeoutMs: 20_000,
+    });
+    const after = new Consumer(name, { from: 'start' });
+    await after.until(positions.length - before.handled.length);
+    await after.stop();
+    expectOnceInOrder([...before.handled, ...after.handled], positions);
+  });
+});
+
+describe('a consumer that is killed', () => {
+  it('is followed by another that gets the rest in order, and twice only what was in hand', async () => {
+    const name = durable();
+    const names = subjects(400, 6);
+    const positions = await log.record(names);
+    const lines = (output: string, word: string): number[] =>
+      [...output.matchAll(new RegExp(`^${word} (\\d+) `, 'gm'))]
+        .map((match) => Number(match[1]))
+        .filter((position) => position >= positions[0]!);
+    const first = await log.spawn('consumer', 'consumer-process.harness.ts', [log.servers, name, '3'], /^ready/m);
+    await eventually(() => lines(first.output, 'end').length > 100, { what: 'it has handled some', timeoutMs: 30_000 });
+    await first.kill9Tree();
+    const second = new Consumer(name, { from: 'start' });
+    const begun = lines(first.output, 'begin');
+    const ended = new Set(lines(first.output, 'end'));
+    await eventually(() => new Set([...ended, ...second.positions]).size >= 400, {
+      what: 'all is handled',
+      timeoutMs: 30_000,
+    });
+    await second.stop();
+    const twice = second.positions.filter((position) => ended.has(position));
+    // At most what its concurrency lets it have in hand: an acknowledgement may not have left the process.
+    expect(twice.length).toBeLessThanOrEqual(16);
+    expect(begun.length).toBeLessThan(400);
+    expectOnceInOrder(second.handled, ascending(second.positions));
+    for (const position of positions) expect(ended.has(position) || second.positions.includes(position)).toBe(true);
+  });
+});

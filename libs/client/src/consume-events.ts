@@ -1,0 +1,98 @@
+import { type EventData } from '@tocsin/contracts';
+import { type RecordedEvent, TocsinError } from '@tocsin/domain';
+import { Broker, EventDurables, eventFilters } from '@tocsin/jetstream';
+import { EventConsumption } from './event-consumption.js';
+import { LogHistory, requireStart, type StartFrom } from './log-history.js';
+import type { HandlingContext } from './subject-lanes.js';
+
+export type { HandlingContext, StartFrom };
+
+/**
+ * An event of one of some types. Where a type stands in the catalogue, the compiler knows the payload. That is what its producer has
+ * to write, not checked again here: `isEventOf` of `@tocsin/contracts` checks.
+ */
+export type TocsinEvent<Type extends string = string> = string extends Type
+  ? RecordedEvent
+  : Type extends `${string}*${string}`
+    ? RecordedEvent
+    : Omit<RecordedEvent, 'type' | 'data'> & { type: Type; data: EventData<Type> };
+
+export interface ConsumeOptions<Type extends string = string> {
+  /** `nats://user:pass@host:4222`, several separated by commas. */
+  servers: string;
+  /** Name of the durable: whoever consumes under it goes on where it was left. Letters, digits, "-" and "_". One process at a time. */
+  durable: string;
+  /** Types, or patterns of types as subscriptions have them. Default: all. */
+  types?: readonly Type[];
+  /** Only events about this subject: `node/edge-fra-17`. */
+  subject?: string;
+  /** Where to begin if the durable has never been there. Default `now`. */
+  from?: StartFrom;
+  /** Handles one event; when it resolves, the event is acknowledged. If it throws, the same event is handed over again. */
+  onEvent: (event: TocsinEvent<Type>, context: HandlingContext) => Promise<void>;
+  /**
+   * Told of every failed handler (with its event) and of every interruption (without). Nothing needs doing: it carries on by itself.
+   */
+  onError?: (error: unknown, event?: RecordedEvent) => void;
+  /** Ends the consuming. */
+  signal: AbortSignal;
+  /** Handlers at a time, each for another subject. Default 16. */
+  concurrency?: number;
+  /** Events in hand at a time: running, waiting behind one of their subject, waiting to be tried again. Default 512. */
+  maxUnacked?: number;
+  /** Milliseconds after which another process gets what this one had in hand when it died. Default 10000. */
+  ackWaitMs?: number;
+}
+
+const DURABLE_NAME = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * Consumes events as a durable of the stream EVENTS until `signal` aborts. Resolves when the handlers that run then have ended.
+ *
+ * - In order per subject, subjects side by side. A subject whose handler fails waits (100 ms doubling to 30 s) and keeps nobody else
+ *   waiting, as long as fewer than `maxUnacked` events wait behind it and its like.
+ * - At least once. An event is handled again only if the process died, or was killed, between its handling and its acknowledgement.
+ *   Deduplicate by `event.position` where that matters.
+ * - What the stream no longer holds is read from the log first. A broker that loses its store costs nothing but the time it is away: the
+ *   durable is made again after what was acknowledged, by this process or, where it was off meanwhile, by the event recorder.
+ * @throws TocsinError `TCN_INVALID` (an option), `TCN_NATS_UNREACHABLE`, `TCN_NATS_UNSUITABLE`, `TCN_CONFIG` at the first connection
+ */
+export async function consumeEvents<const Type extends string = string>(options: ConsumeOptions<Type>): Promise<void> {
+  const { durable, types, subject, from = 'now', signal } = options;
+  if (!DURABLE_NAME.test(durable)) {
+    throw new TocsinError('TCN_INVALID', 'the name of a durable is 1 to 128 letters, digits, "-" and "_"');
+  }
+  requireStart(from);
+  const concurrency = positive('concurrency', options.concurrency ?? 16, 1);
+  const maxUnacked = positive('maxUnacked', options.maxUnacked ?? 512, 1);
+  const ackWaitMs = positive('ackWaitMs', options.ackWaitMs ?? 10_000, 500);
+  const filters = eventFilters({ types, subject });
+  if (signal.aborted) return;
+  const broker = await Broker.connect({ servers: options.servers, name: `consumer ${durable}` });
+  try {
+    const wanted = {
+      ...(types === undefined ? {} : { types: [...types] }),
+      ...(subject === undefined ? {} : { subject }),
+    };
+    await new EventConsumption({
+      durables: new EventDurables(broker),
+      history: new LogHistory(broker, wanted),
+      settings: { name: durable, filters, ackWaitMs, maxUnacked },
+      types,
+      subject,
+      from,
+      concurrency,
+      // The filters let through nothing but events of these types.
+      handle: (event, context) => options.onEvent(event as TocsinEvent<Type>, context),
+      onError: (error, event) => options.onError?.(error, event),
+      signal,
+    }).run();
+  } finally {
+    await broker.close();
+  }
+}
+
+function positive(name: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new TocsinError('TCN_INVALID', `${name} must be a whole number of at least ${least}`);
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { freePort, type NatsServer, startNats } from '@tocsin/embedded';
+import { eventually, ProcessGroup, testDatabase, type TestProcess, testFolder } from '@tocsin/testing';
+
+const API_KEY = 'a-key-that-only-the-tests-know-0123456789';
+const RECORDER = resolve(import.meta.dirname, '../../../apps/event-recorder/src/main.ts');
+const FROM_SOURCE = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register'];
+
+/** A recorder process, its own nats-server (to be wiped) and a database: what internal teams consume from. */
+export class Log {
+  readonly #processes = new ProcessGroup();
+  readonly #url: string;
+  /** Positions of all events recorded here, by subject. */
+  readonly recorded = new Map<string, number[]>();
+
+  private constructor(
+    private readonly folder: string,
+    private nats: NatsServer,
+    port: number,
+  ) {
+    this.#url = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(env: Record<string, string> = {}): Promise<Log> {
+    const [folder, database, port] = [await testFolder(), await testDatabase(), await freePort()];
+    const log = new Log(folder, await startNats({ dataDir: join(folder, 'nats') }), port);
+    await log.#processes.spawn('event-recorder', process.execPath, [...FROM_SOURCE, RECORDER], {
+      env: {
+        TOCSIN_HTTP_PORT: String(port),
+        TOCSIN_POSTGRES_URL: database.url,
+        TOCSIN_NATS_URL: log.nats.url,
+        TOCSIN_API_KEY: API_KEY,
+        TOCSIN_LOG_FORMAT: 'json',
+        ...env,
+      },
+      ready: { url: `${log.#url}/readyz` },
+      readyTimeoutMs: 60_000,
+    });
+    return log;
+  }
+
+  get servers(): string {
+    return this.nats.url;
+  }
+
+  /** A script of this folder as a process of its own. */
+  spawn(name: string, script: string, args: string[], line: RegExp): Promise<TestProcess> {
+    const path = join(import.meta.dirname, script);
+    return this.#processes.spawn(name, process.execPath, [...FROM_SOURCE, path, ...args], { ready: { line } });
+  }
+
+  /** Records events of these subjects, in order, and returns their positions. */
+  async record(subjects: readonly string[], more: { type?: string; data?: unknown } = {}): Promise<number[]> {
+    const positions: number[] = [];
+    for (let start = 0; start < subjects.length; start += 50) {
+      const batch = subjects.slice(start, start + 50);
+      const response = await fetch(`${this.#url}/v1/events`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/cloudevents-batch+json' },
+        body: JSON.stringify(
+          batch.map((subject) => ({
+            specversion: '1.0',
+            id: randomUUID(),
+            source: 'urn:test',
+            type: 'com.acme.test',
+            subject,
+            ...more,
+          })),
+        ),
+      });
+      if (response.status !== 201) throw new Error(`recording: ${response.status} ${await response.text()}`);
+      const { events } = (await response.json()) as { events: { position: number }[] };
+      for (const [index, { position }] of events.entries()) {
+        positions.push(position);
+        const subject = batch[index] ?? '';
+        this.recorded.set(subject, [...(this.recorded.get(subject) ?? []), position]);
+      }
+    }
+    return positions;
+  }
+
+  /** The broker loses everything it has, at once, and is back on the same address a moment later. */
+  async wipeBroker(): Promise<void> {
+    const { port } = this.nats;
+    this.nats.kill9();
+    await this.nats.exited;
+    await rm(join(this.folder, 'nats', 'jetstream'), { recursive: true });
+    this.nats = await startNats({ dataDir: join(this.folder, 'nats'), port });
+  }
+
+  /** Kills and restarts the broker; its store stays. */
+  async restartBroker(): Promise<void> {
+    const { port } = this.nats;
+    this.nats.kill9();
+    await this.nats.exited;
+    this.nats = await startNats({ dataDir: join(this.folder, 'nats'), port });
+  }
+
+  /** First and last sequence of the stream, and its durables, as the server's own monitoring tells it. */
+  async look(): Promise<{ first: number; last: number; durables: Map<string, { acked: number; unacked: number }> }> {
+    const response = await fetch(`${this.nats.monitorUrl}/jsz?consumers=true&accounts=true`);
+    const report = (await response.json()) as Report;
+    const streams = (report.account_details ?? []).flatMap(({ stream_detail: details = [] }) => details);
+    const stream = streams.find(({ name }) => name === 'EVENTS');
+    const consumers = (stream?.consumer_detail ?? []).map(
+      ({ name, ack_floor, num_ack_pending }) =>
+        [name, { acked: ack_floor.stream_seq, unacked: num_ack_pending }] as const,
+    );
+    return { first: stream?.state.first_seq ?? 0, last: stream?.state.last_seq ?? 0, durables: new Map(consumers) };
+  }
+
+  /** Waits until the stream has everything up to a position. */
+  async relayed(position: number): Promise<void> {
+    await eventually(async () => (await this.look()).last >= position, {
+      what: `position ${position} is relayed`,
+      timeoutMs: 30_000,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#processes.kill9();
+    await this.nats.stop();
+  }
+}
+
+interface Report {
+  account_details?: {
+    stream_detail?: {
+      name: string;
+      state: { first_seq: number; last_seq: number };
+      consumer_detail?: { name: string; ack_floor: { stream_seq: number }; num_ack_pending: number }[];
+    }[];
+  }[];
+}

@@ -1,0 +1,108 @@
+import type { Random, RecordedEvent } from '@tocsin/domain';
+
+/** What a handler is told besides the event. */
+export interface HandlingContext {
+  /** 1 for the first try of this process. */
+  attempt: number;
+  /** Aborts when the consumer is to end; a handler that looks at it ends sooner. */
+  signal: AbortSignal;
+}
+
+interface LanesOptions {
+  /** Handlers that run at a time. */
+  concurrency: number;
+  handle: (event: RecordedEvent, context: HandlingContext) => Promise<void>;
+  /** An event has been handled. */
+  onDone: (event: RecordedEvent) => void;
+  /** A handler threw; the event is tried again after `retryInMs`. */
+  onFailure: (error: unknown, event: RecordedEvent, attempt: number, retryInMs: number) => void;
+  signal: AbortSignal;
+  random: Random;
+}
+
+interface Lane {
+  subject: string;
+  /** The first is at work, waiting for its turn, or waiting to be tried again. */
+  events: RecordedEvent[];
+  attempt: number;
+}
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 30_000;
+
+/**
+ * Handles events one after another within a subject, and subjects side by side. An event whose handler fails is tried again, after
+ * 100 ms doubling to 30 s (each up to half shorter, at random); until then its subject waits, holding no place of the others.
+ */
+export class SubjectLanes {
+  readonly #options: LanesOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #ready: Lane[] = [];
+  readonly #running = new Set<Promise<void>>();
+  readonly #waiting = new Set<NodeJS.Timeout>();
+  #stopped = false;
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+  }
+
+  push(event: RecordedEvent): void {
+    const lane = this.#lanes.get(event.subject);
+    if (lane !== undefined) {
+      lane.events.push(event);
+      return;
+    }
+    const opened: Lane = { subject: event.subject, events: [event], attempt: 1 };
+    this.#lanes.set(event.subject, opened);
+    this.#ready.push(opened);
+    this.#pump();
+  }
+
+  /** Begins nothing more; resolves when the handlers that run have ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#waiting) clearTimeout(timer);
+    await Promise.all(this.#running);
+  }
+
+  #pump(): void {
+    while (!this.#stopped && !this.#options.signal.aborted && this.#running.size < this.#options.concurrency) {
+      const lane = this.#ready.shift();
+      if (lane === undefined) return;
+      const run = this.#run(lane).finally(() => {
+        this.#running.delete(run);
+        this.#pump();
+      });
+      this.#running.add(run);
+    }
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    const event = lane.events[0];
+    if (event === undefined) return;
+    try {
+      await this.#options.handle(event, { attempt: lane.attempt, signal: this.#options.signal });
+    } catch (error) {
+      this.#retry(lane, event, error);
+      return;
+    }
+    this.#options.onDone(event);
+    lane.events.shift();
+    lane.attempt = 1;
+    if (lane.events.length > 0) this.#ready.push(lane);
+    else this.#lanes.delete(lane.subject);
+  }
+
+  #retry(lane: Lane, event: RecordedEvent, error: unknown): void {
+    const fullMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(lane.attempt - 1, 20));
+    const retryInMs = fullMs * (0.5 + this.#options.random() / 2);
+    this.#options.onFailure(error, event, lane.attempt, retryInMs);
+    lane.attempt += 1;
+    const timer = setTimeout(() => {
+      this.#waiting.delete(timer);
+      this.#ready.push(lane);
+      this.#pump();
+    }, retryInMs);
+    this.#waiting.add(timer);
+  }
+}
