@@ -12,6 +12,7 @@ const ANSWER_GRACE_MS = 5_000;
 /** A connection unused for this long is closed. */
 const IDLE_TIMEOUT_MS = 60_000;
 const DEFAULT_POOL_SIZE = 10;
+/** It goes into the start-up options as it is, where a space or a backslash would begin another one. */
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** Something that runs SQL: a pool, or a transaction. */
@@ -62,6 +63,9 @@ export class Database implements Queryable {
    * 15 or the user lacks a privilege (it is named); `TCN_CONFIG` if the URL is none
    */
   static async open(options: DatabaseOptions): Promise<Database> {
+    if (options.role !== undefined && !ROLE_NAME.test(options.role)) {
+      throw new TocsinError('TCN_CONFIG', `"${options.role}" cannot be the name of a Postgres role here`);
+    }
     await prepare(options);
     const dataSource = new DataSource(runtimeOptions(options));
     try {
@@ -151,9 +155,6 @@ async function discard(runner: QueryRunner): Promise<void> {
 
 function runtimeOptions(options: DatabaseOptions): ConstructorParameters<typeof DataSource>[0] {
   const timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
-  if (options.role !== undefined && !ROLE_NAME.test(options.role)) {
-    throw new TocsinError('TCN_CONFIG', `"${options.role}" cannot be the name of a Postgres role here`);
-  }
   const settings: StartupSettings = {
     statement_timeout: timeoutMs,
     idle_in_transaction_session_timeout: 2 * timeoutMs,
