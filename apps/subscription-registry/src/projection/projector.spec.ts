@@ -74,14 +74,16 @@ describe('the projector', () => {
 
   it('is ready once caught up, not while interrupted, and again after the next batch', async () => {
     const store: { position: number; fail?: Error } = { position: 0 };
-    const { projector, lap } = projectorOn(store);
+    const { projector, lap, stuck } = projectorOn(store);
     projector.start();
     const following = await lap(0);
     expect(projector.readiness()).toContain('not caught up');
     following.onCaughtUp();
     expect(projector.readiness()).toBe(true);
     following.onError(new Error('no database'));
+    following.onError(new Error('no database'));
     expect(projector.readiness()).toContain('no database');
+    expect(stuck).toHaveLength(1);
     await following.onEvents([event(1)]);
     expect(projector.readiness()).toBe(true);
     await projector.stop();

@@ -58,7 +58,7 @@ export class Projector {
     target: ProjectionTarget;
     follow: Follow;
     clock: Clock;
-    /** Told of every interruption, with the position that was reached. It carries on by itself. */
+    /** Told of an interruption, once for as long as it is the same, with the position that was reached. It carries on by itself. */
     onStuck: (error: unknown, after: number) => void;
   }) {
     this.#target = options.target;
@@ -96,8 +96,7 @@ export class Projector {
   /** For readiness: true, or why the projection does not show the present. */
   readiness(): true | string {
     if (this.#stuck !== undefined) {
-      const reason = this.#stuck instanceof Error ? this.#stuck.message : 'of no known kind';
-      return `interrupted after position ${this.#reached}: ${reason}`;
+      return `interrupted after position ${this.#reached}: ${reasonOf(this.#stuck)}`;
     }
     return this.#caughtUp ? true : `at position ${this.#reached}, has not caught up with the log yet`;
   }
@@ -177,12 +176,17 @@ export class Projector {
   }
 
   #fail(error: unknown): void {
+    const known = this.#stuck !== undefined && reasonOf(this.#stuck) === reasonOf(error);
     this.#stuck = error;
-    this.#onStuck(error, this.#reached);
+    if (!known) this.#onStuck(error, this.#reached);
   }
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   // Aborted while waiting is what ends the wait, not a failure.
   await delay(ms, undefined, { signal }).catch(() => undefined);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'of no known kind';
 }
