@@ -21,6 +21,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** Until the head of the answer is there, milliseconds; default the client's. The body of an opened answer may take longer. */
   timeoutMs?: number;
+  /** Statuses beside 2xx that are answers and no errors here. */
+  accept?: readonly number[];
 }
 
 /** Calls the HTTP API. Every error of the API comes back as the TocsinError it was there. */
@@ -67,7 +69,7 @@ export class ApiClient {
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     const response = await this.open(method, path, { body, signal });
-    return parsed(await this.#reading(() => response.text()));
+    return parsed(await this.#reading(this.#timeoutMs, () => response.text()));
   }
 
   /**
@@ -76,16 +78,16 @@ export class ApiClient {
    * @throws TocsinError as {@link call} does
    */
   async open(method: string, path: string, options: CallOptions = {}): Promise<Response> {
-    const response = await this.#reading(() => this.#send(method, path, options));
-    if (response.ok) return response;
-    const value = parsed(await this.#reading(() => response.text()));
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    const response = await this.#reading(timeoutMs, () => this.#send(method, path, options, timeoutMs));
+    if (response.ok || options.accept?.includes(response.status) === true) return response;
+    const value = parsed(await this.#reading(timeoutMs, () => response.text()));
     throw errorOf(response, value);
   }
 
-  async #send(method: string, path: string, options: CallOptions): Promise<Response> {
+  async #send(method: string, path: string, options: CallOptions, timeoutMs: number): Promise<Response> {
     const { body, headers, signal } = options;
     const head = new AbortController();
-    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     // Holds until the head is there and no longer: the answer may be a stream without an end.
     const timer = setTimeout(() => head.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
     try {
@@ -106,13 +108,13 @@ export class ApiClient {
     }
   }
 
-  async #reading<T>(work: () => Promise<T>): Promise<T> {
+  async #reading<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       if (isTocsinError(error)) throw error;
       if (error instanceof DOMException && error.name === 'TimeoutError') {
-        throw new TocsinError('TCN_TIMEOUT', `${this.#url}: no answer within ${this.#timeoutMs} ms`, { cause: error });
+        throw new TocsinError('TCN_TIMEOUT', `${this.#url}: no answer within ${timeoutMs} ms`, { cause: error });
       }
       throw new TocsinError('TCN_UNAVAILABLE', `${this.#url}: ${reasonOf(error)}`, { cause: error });
     }

@@ -266,3 +266,78 @@ describe('a consumer that is killed', () => {
     for (const position of positions) expect(ended.has(position) || second.positions.includes(position)).toBe(true);
   });
 });
+
+describe('what the stream does not hold', () => {
+  // The smallest stream there can be holds 16 MiB: these are 24.
+  const padding = 'x'.repeat(16 * 1024);
+  const recordMuch = (small: Log, names: readonly string[]): Promise<number[]> =>
+    small.record(names, { data: { padding } });
+  const names = Array.from({ length: 1_500 }, (_, index) => `big/${index % 13}`);
+  let small: Log;
+
+  beforeAll(async () => {
+    small = await Log.start({ TOCSIN_RELAY_MAX_BYTES: String(16 * 1024 ** 2) });
+    await small.relayed((await recordMuch(small, names)).at(-1)!);
+  });
+
+  afterAll(() => small?.stop());
+
+  it('is read from the log first, then the stream', async () => {
+    expect((await small.look()).first).toBeGreaterThan(100);
+    const consumer = new Consumer(durable(), { servers: small.servers, from: 'start' });
+    await consumer.until(1_500);
+    await consumer.stop();
+    expectOnceInOrder(
+      consumer.handled,
+      names.map((_, index) => index + 1),
+    );
+  });
+
+  it.each(['restores', 'does not restore'])(
+    'is read on where the broker was wiped in the middle of it, also if the recorder %s the durable first',
+    async (how) => {
+      const name = durable();
+      const first = new Consumer(name, {
+        servers: small.servers,
+        from: 'start',
+        concurrency: 1,
+        handle: () => delay(5),
+      });
+      await first.until(250);
+      await first.stop();
+      await delay(1_500);
+      await small.wipeBroker();
+      if (how === 'restores') {
+        await eventually(async () => (await small.look()).durables.has(name), {
+          what: 'the durable is back',
+          timeoutMs: 20_000,
+        });
+      }
+      const second = new Consumer(name, { servers: small.servers });
+      await eventually(() => new Set([...first.positions, ...second.positions]).size === 1_500, {
+        what: 'all is handled',
+        timeoutMs: 40_000,
+      });
+      await second.stop();
+      expectOnceInOrder(second.handled, ascending(second.positions));
+      // How far it had come in the log is noted page by page.
+      expect(second.positions[0]).toBeGreaterThan(1);
+    },
+  );
+
+  it('is read by a consumer that the stream has overtaken while it was off', async () => {
+    const name = durable();
+    const first = new Consumer(name, { servers: small.servers, from: 'now' });
+    await eventually(async () => (await small.look()).durables.has(name), { what: 'its durable is there' });
+    const some = await recordMuch(small, names.slice(0, 13));
+    await first.until(13);
+    await first.stop();
+    const more = await recordMuch(small, names);
+    await small.relayed(more.at(-1)!);
+    expect((await small.look()).first).toBeGreaterThan(some.at(-1)! + 1);
+    const second = new Consumer(name, { servers: small.servers });
+    await second.until(more.length);
+    await second.stop();
+    expectOnceInOrder(second.handled, more);
+  });
+});

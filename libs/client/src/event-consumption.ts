@@ -93,6 +93,7 @@ export class EventConsumption {
 
   async #session(): Promise<void> {
     const { durables, settings, signal } = this.#parts;
+    if (!(await durables.whenConnected(MAX_RETRY_MS, signal))) return;
     const stream = await durables.stream();
     if (stream === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'there is no stream of events yet');
     let state = await durables.find(settings.name);

@@ -1,1 +1,1 @@
-export { ApiClient, type ApiClientOptions } from './api-client.js';
+export { ApiClient, type ApiClientOptions, type CallOptions } from './api-client.js';

@@ -67,6 +67,11 @@ export class EventDurables {
     this.#link = linkOf(broker);
   }
 
+  /** Resolves once there is a connection, after `timeoutMs` milliseconds, or at `signal`; true if there is one. */
+  whenConnected(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    return this.#link.whenConnected(timeoutMs, signal);
+  }
+
   /**
    * How the stream stands; undefined where there is none (yet).
    * @throws TocsinError `TCN_UNAVAILABLE`, `TCN_TIMEOUT`, as everything here
@@ -149,10 +154,7 @@ export class EventDurables {
     after: number,
     stream: EventsStreamState,
   ): Promise<DurableState> {
-    const unfinished = behindIn(config.metadata);
-    const from = unfinished === undefined ? after : Math.min(after, unfinished.after);
-    const until = Math.max(unfinished?.until ?? 0, stream.first - 1);
-    const behind = unfinished !== undefined || after + 1 < stream.first ? `${from}-${until}` : '';
+    const behind = after + 1 < stream.first ? `${after}-${stream.first - 1}` : '';
     try {
       const adding = this.#link.manager.consumers.add(JETSTREAM.eventsStream, {
         ...config,
@@ -195,10 +197,14 @@ function stateOf(info: ConsumerInfo): DurableState {
   };
 }
 
-/** With nothing delivered and nothing to deliver, it has seen the whole stream, whatever of it it wanted. */
+/**
+ * Up to where nothing needs to be done again. With nothing delivered and nothing to deliver, a durable has seen the whole stream, whatever
+ * of it it wanted. What its consumer still reads from the log comes before all that.
+ */
 function ackedOf(info: ConsumerInfo, last: number): number {
   const floor = info.ack_floor.stream_seq;
-  return info.num_pending === 0 && info.num_ack_pending === 0 ? Math.max(floor, last) : floor;
+  const seen = info.num_pending === 0 && info.num_ack_pending === 0 ? Math.max(floor, last) : floor;
+  return Math.min(seen, behindIn(info.config.metadata)?.after ?? seen);
 }
 
 function behindIn(metadata: Record<string, string> | undefined): DurableState['behind'] {
