@@ -16,3 +16,4 @@ export * from './rpc.js';
 export * from './sealed-context.js';
 export * from './subscription.js';
 export * from './target.js';
+export * from './whole-text.js';

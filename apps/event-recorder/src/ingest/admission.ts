@@ -1,4 +1,10 @@
-import { faultsOf, type IncomingCloudEvent, incomingCloudEventSchema, RESERVED_TYPE_PREFIXES } from '@tocsin/contracts';
+import {
+  brokenText,
+  faultsOf,
+  type IncomingCloudEvent,
+  incomingCloudEventSchema,
+  RESERVED_TYPE_PREFIXES,
+} from '@tocsin/contracts';
 import {
   type EventToAppend,
   type ExtensionValue,
@@ -7,14 +13,7 @@ import {
   OWN_SOURCE_PREFIX,
   TocsinError,
 } from '@tocsin/domain';
-import {
-  isDeeperThan,
-  MAX_BATCH_EVENTS,
-  MAX_DEPTH,
-  MAX_EVENT_BYTES,
-  MAX_REQUEST_BYTES,
-  brokenText,
-} from './event-limits.js';
+import { isDeeperThan, MAX_BATCH_EVENTS, MAX_DEPTH, MAX_EVENT_BYTES, MAX_REQUEST_BYTES } from './event-limits.js';
 import type { IncomingEvents } from './http-cloudevents.js';
 import { payloadFaults } from './payload-rules.js';
 

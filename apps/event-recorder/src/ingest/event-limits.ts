@@ -1,4 +1,4 @@
-import type { Fault, JsonValue } from '@tocsin/domain';
+import type { JsonValue } from '@tocsin/domain';
 
 /**
  * Bytes one event may have as compact JSON: 256 KiB. What is delivered to a webhook may not be larger (POLICY.md § 2), and the
@@ -35,36 +35,4 @@ export function isDeeperThan(value: JsonValue, levels: number): boolean {
     layer = layer.flatMap((node) => (node !== null && typeof node === 'object' ? Object.values(node) : []));
   }
   return false;
-}
-
-// What may stand for such a character; the walk below decides whether it does.
-const SUSPICIOUS = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
-
-/**
- * Faults for strings that are no text: U+0000 and halves of surrogate pairs. Neither Postgres nor many a receiver can hold them, and
- * I-JSON (RFC 7493 § 2.1) excludes the latter.
- * @param value not deeper than {@link MAX_DEPTH}
- * @param json `value` as `JSON.stringify` gives it
- */
-export function brokenText(value: JsonValue, json: string): Fault[] {
-  if (!SUSPICIOUS.test(json)) return [];
-  const faults: Fault[] = [];
-  const visit = (node: JsonValue, pointer: string): void => {
-    if (typeof node === 'string') {
-      if (!isText(node)) faults.push({ pointer, detail: 'holds U+0000 or half of a surrogate pair' });
-    } else if (Array.isArray(node)) {
-      node.forEach((item, index) => visit(item, `${pointer}/${index}`));
-    } else if (node !== null && typeof node === 'object') {
-      for (const [key, item] of Object.entries(node)) {
-        if (!isText(key)) faults.push({ pointer, detail: 'has a name with U+0000 or half of a surrogate pair' });
-        else visit(item, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-      }
-    }
-  };
-  visit(value, '');
-  return faults;
-}
-
-function isText(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\u0000');
 }

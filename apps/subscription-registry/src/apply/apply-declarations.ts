@@ -1,7 +1,12 @@
-import { type ApplyReply, type ApplyRequest, applyRequestSchema, parseOrThrow } from '@tocsin/contracts';
+import {
+  type ApplyReply,
+  type ApplyRequest,
+  applyRequestSchema,
+  parseOrThrow,
+  requireWholeText,
+} from '@tocsin/contracts';
 import { onCurrentState } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
-import { requireWholeText } from '../request/whole-text.js';
 import { appendSealed } from '../subscriptions/append-sealed.js';
 import type { SecretSource, DestinationCheck } from '../subscriptions/plan-subscription.js';
 import type { SealedStore } from '../subscriptions/sealed-store.js';

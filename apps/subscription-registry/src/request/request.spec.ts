@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergePatch } from './merge-patch.js';
 import { splitName } from './name.js';
-import { requireWholeText } from './whole-text.js';
 import { pageOf, parseListQuery } from './page.js';
 
 describe('JSON Merge Patch', () => {
@@ -62,19 +61,6 @@ describe('the query of a list', () => {
     expect(() => parseListQuery({ labels: '' })).toThrow('/labels');
     expect(() => parseListQuery({ labels: '=x' })).toThrow('/labels');
     expect(() => parseListQuery({ cursor: Buffer.from('A b').toString('base64url') })).toThrow('/cursor');
-  });
-});
-
-describe('text that is none', () => {
-  it('is refused where it stands, in values and in names', () => {
-    expect(() => requireWholeText({ a: ['x', { 'b/c': 'x\u0000' }], d: '\ud800' }, 'body')).toThrow(
-      expect.objectContaining({
-        code: 'TCN_INVALID',
-        faults: [expect.objectContaining({ pointer: '/a/1/b~1c' }), expect.objectContaining({ pointer: '/d' })],
-      }),
-    );
-    expect(() => requireWholeText({ a: { '\udc00': 1 } }, 'body')).toThrow('/a:');
-    expect(() => requireWholeText({ a: '😀 ä', b: null, c: 1 }, 'body')).not.toThrow();
   });
 });
 

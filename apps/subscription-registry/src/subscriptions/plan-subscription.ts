@@ -2,13 +2,13 @@ import {
   type Destination,
   parseOrThrow,
   REGISTRY_EVENTS,
+  requireWholeText,
   type SealedDestination,
   splitDestination,
   type SubscriptionSpec,
   subscriptionSpecSchema,
 } from '@tocsin/contracts';
 import { isDeepStrictEqual } from 'node:util';
-import { requireWholeText } from '../request/whole-text.js';
 import type { Declaration } from '../log/registry-log.js';
 import type { Outcome } from '../log/outcome.js';
 import { subscriptionSubject } from '../projection/change.js';

@@ -2,6 +2,7 @@ import {
   nameSchema,
   parseOrThrow,
   REGISTRY_EVENTS,
+  requireWholeText,
   type TargetSpec,
   targetSpecSchema,
   type TargetView,
@@ -11,7 +12,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { faultAt } from '../request/fault.js';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
-import { requireWholeText } from '../request/whole-text.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { Outcome } from '../log/outcome.js';
 import type { Declaration, RegistryLog } from '../log/registry-log.js';
