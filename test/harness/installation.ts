@@ -79,6 +79,7 @@ export class Installation {
     this.#running.clear();
     await this.#nats?.stop();
     await this.#postgres?.stop();
+    this.#nats = this.#postgres = undefined;
     await this.#processes.expectNoLeftovers();
   }
 
@@ -88,6 +89,7 @@ export class Installation {
     this.#nats?.kill9();
     await this.#processes.kill9();
     await Promise.all([this.#postgres?.exited, this.#nats?.exited]);
+    this.#nats = this.#postgres = undefined;
     this.#running.clear();
     await this.#processes.expectNoLeftovers();
   }
@@ -169,8 +171,8 @@ export class Installation {
   }
 
   async #startDistributed(): Promise<void> {
-    this.#postgres = await startPostgres({ dataDir: join(this.folder, 'postgres') });
-    this.#nats = await startNats({ dataDir: join(this.folder, 'nats') });
+    this.#postgres ??= await startPostgres({ dataDir: join(this.folder, 'postgres') });
+    this.#nats ??= await startNats({ dataDir: join(this.folder, 'nats') });
     for (const service of SERVICES) {
       if (this.#running.has(service)) continue;
       await this.#spawn(service, [`apps/${service}/dist/main.js`], await this.#port(service), {
