@@ -76,17 +76,24 @@ export default {
     },
     {
       name: 'drivers-know-domain-and-contracts-only',
-      comment: 'A library owns one driver and knows no other library.',
+      comment: 'A library owns one driver and knows no other library. Spans are made everywhere.',
       severity: 'error',
-      from: { path: '^libs/(?!(?:domain|contracts|event-store|platform|testing)/)([^/]+)/', pathNot: SPECS },
-      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|$1)/' },
+      from: { path: '^libs/(?!(?:domain|contracts|tracing|event-store|platform|testing)/)([^/]+)/', pathNot: SPECS },
+      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|$1)/' },
+    },
+    {
+      name: 'tracing-knows-domain-only',
+      comment: 'Everybody makes spans with it, so it stands under everybody.',
+      severity: 'error',
+      from: { path: '^libs/tracing/', pathNot: SPECS },
+      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|tracing)/' },
     },
     {
       name: 'event-store-stands-on-postgres-alone',
       comment: 'The one library that stands on another: the log is kept in Postgres.',
       severity: 'error',
       from: { path: '^libs/event-store/', pathNot: SPECS },
-      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|postgres|event-store)/' },
+      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|postgres|event-store)/' },
     },
     {
       name: 'testing-knows-embedded-and-below',

@@ -1,0 +1,3 @@
+import { contracts } from '@tocsin/contracts';
+
+export const found = contracts;
