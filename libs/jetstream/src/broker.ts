@@ -1,4 +1,5 @@
 import { TocsinError } from '@tocsin/domain';
+import { activeSpanContext, inSpan } from '@tocsin/tracing';
 import {
   connect,
   AuthorizationError,
@@ -14,6 +15,7 @@ import { Link } from './link.js';
 import { registerLink } from './link-registry.js';
 import { Responder, type ServeOptions } from './responder.js';
 import { parseServers } from './server-address.js';
+import { requestSpan } from './request-span.js';
 import { requireSuitable } from './suitability.js';
 import { traceHeaders } from './trace-headers.js';
 
@@ -121,17 +123,10 @@ export class Broker {
     options: RequestOptions<S> & { schema: S },
   ): Promise<z.output<S>>;
   request<T>(subject: string, payload: unknown, options?: { timeoutMs?: number }): Promise<T>;
-  async request(subject: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
-    const bytes = Buffer.from(JSON.stringify(payload), 'utf8');
-    if (bytes.byteLength > this.#link.maxPayloadBytes) {
-      const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
-      throw new TocsinError('TCN_TOO_LARGE', `the request on ${subject} is too large for one message: ${limit}`);
-    }
-    const value = openEnvelope(subject, await this.#ask(subject, bytes, options.timeoutMs));
-    if (options.schema === undefined) return value;
-    const parsed = options.schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new TocsinError('TCN_INTERNAL', `the answer on ${subject} is not what was expected`, { cause: parsed.error });
+  request(subject: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
+    // Alone, a request is no story: observers and followers ask all day long.
+    if (activeSpanContext() === undefined) return this.#request(subject, payload, options);
+    return inSpan('request', requestSpan(subject), () => this.#request(subject, payload, options));
   }
 
   /** Answers requests on `subject` until closed, also across reconnects. */
@@ -184,6 +179,19 @@ export class Broker {
       clearTimeout(timer);
     }
     if (!nats.isClosed()) await nats.close();
+  }
+
+  async #request(subject: string, payload: unknown, options: RequestOptions): Promise<unknown> {
+    const bytes = Buffer.from(JSON.stringify(payload), 'utf8');
+    if (bytes.byteLength > this.#link.maxPayloadBytes) {
+      const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
+      throw new TocsinError('TCN_TOO_LARGE', `the request on ${subject} is too large for one message: ${limit}`);
+    }
+    const value = openEnvelope(subject, await this.#ask(subject, bytes, options.timeoutMs));
+    if (options.schema === undefined) return value;
+    const parsed = options.schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new TocsinError('TCN_INTERNAL', `the answer on ${subject} is not what was expected`, { cause: parsed.error });
   }
 
   async #ask(subject: string, bytes: Uint8Array, timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS): Promise<Uint8Array> {

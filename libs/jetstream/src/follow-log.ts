@@ -3,6 +3,7 @@ import { JETSTREAM } from '@tocsin/contracts';
 import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
 import { findEventsStream } from './events-stream.js';
+import type { FollowerMeter } from './follower-meter.js';
 import type { Link } from './link.js';
 import { linkOf } from './link-registry.js';
 import { logReader, type LogPage } from './log-reader.js';
@@ -28,6 +29,8 @@ export interface FollowOptions {
   onError?: (error: unknown) => void;
   /** For the jitter of retries. Default `Math.random`. */
   random?: Random;
+  /** Told how far it is, for the metrics. */
+  meter?: FollowerMeter;
 }
 
 const MAX_BATCH_EVENTS = 500;
@@ -69,6 +72,7 @@ class LogFollower {
     this.#last = options.after;
     this.#random = options.random ?? Math.random;
     this.#retry = new Backoff(FIRST_RETRY_MS, MAX_RETRY_MS, this.#random);
+    options.meter?.began(options.after);
   }
 
   async run(): Promise<void> {
@@ -186,7 +190,7 @@ class LogFollower {
 
   /** Hands events over until they are taken. */
   async #handOver(events: RecordedEvent[]): Promise<void> {
-    const { onEvents, onError, signal } = this.#options;
+    const { onEvents, onError, signal, meter } = this.#options;
     const last = events.at(-1);
     if (last === undefined) return;
     const backoff = new Backoff(FIRST_RETRY_MS, MAX_HANDLER_RETRY_MS, this.#random);
@@ -194,6 +198,7 @@ class LogFollower {
       try {
         await onEvents(events);
         this.#last = last.position;
+        meter?.took(last);
         return;
       } catch (error) {
         onError?.(error);

@@ -11,6 +11,7 @@ export { eventFilters } from './event-filters.js';
 export { eventSubject } from './event-subject.js';
 export type { EventsStreamOptions } from './events-stream.js';
 export { followLog, type FollowOptions } from './follow-log.js';
+export { FollowerMeter } from './follower-meter.js';
 export type { KeyValue, KeyValueEntry, KeyValueOptions } from './key-value.js';
 export type { Watch, WatchOptions } from './key-value-watch.js';
 export { logReader, type LogPage } from './log-reader.js';

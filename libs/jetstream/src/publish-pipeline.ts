@@ -1,5 +1,7 @@
 import { TocsinError } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
+import { failSpan, spanContextOf, startSpan } from '@tocsin/tracing';
+import type { Span } from '@opentelemetry/api';
 import { PubHeaders } from '@nats-io/jetstream';
 import { createInbox, headers, type Msg, type Subscription } from '@nats-io/transport-node';
 import { API_ERROR, brokerError } from './broker-error.js';
@@ -19,6 +21,8 @@ export interface Outgoing {
   subject: string;
   payload: Uint8Array;
   traceparent: string | undefined;
+  /** Is it young enough to have a span of its own? */
+  traced: boolean;
 }
 
 export interface PipelineOptions {
@@ -47,6 +51,8 @@ export class PublishPipeline {
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #sizes: number[] = [];
+  /** Of the events sent and not yet acknowledged, by position. */
+  readonly #spans = new Map<number, Span>();
   readonly #offDisconnect: () => void;
   readonly #watch: NodeJS.Timeout;
   #acked: number;
@@ -93,6 +99,7 @@ export class PublishPipeline {
       throw new TocsinError('TCN_NATS_UNSUITABLE', `the event at position ${event.position} has ${limit}`);
     }
     if (this.#sizes.length === 0) this.#heardAtMs = performance.now();
+    this.#trace(event);
     try {
       const reply = `${this.#inbox}.${event.position}`;
       this.#link.nats.publish(event.subject, event.payload, { headers: head, reply });
@@ -114,6 +121,25 @@ export class PublishPipeline {
   /** Lets go of everything. What is on its way may still be stored: it carries its expected sequence. */
   close(): void {
     this.#fail(new TocsinError('TCN_UNAVAILABLE', 'the relay has stopped'));
+  }
+
+  /** The event's own trace goes on here; one that was made in none begins none. */
+  #trace(event: Outgoing): void {
+    const parent = event.traced ? spanContextOf(event.traceparent) : undefined;
+    if (parent === undefined) return;
+    const span = startSpan('publish', {
+      suffix: JETSTREAM.eventsStream,
+      parent,
+      attributes: {
+        'messaging.system': 'nats',
+        'messaging.operation.type': 'send',
+        'messaging.operation.name': 'publish',
+        'messaging.destination.name': event.subject,
+        'messaging.message.body.size': event.payload.byteLength,
+        'tocsin.position': event.position,
+      },
+    });
+    if (span.isRecording()) this.#spans.set(event.position, span);
   }
 
   #full(): boolean {
@@ -143,6 +169,8 @@ export class PublishPipeline {
     while (this.#acked < position) {
       this.#acked++;
       this.#bytes -= this.#sizes.shift() ?? 0;
+      this.#spans.get(this.#acked)?.end();
+      this.#spans.delete(this.#acked);
     }
     this.#options.onAcked(position);
     this.#notify();
@@ -160,6 +188,11 @@ export class PublishPipeline {
     clearInterval(this.#watch);
     this.#offDisconnect();
     this.#subscription.unsubscribe();
+    for (const span of this.#spans.values()) {
+      failSpan(span, error.code);
+      span.end();
+    }
+    this.#spans.clear();
     this.#notify();
     this.#options.onFailure();
   }

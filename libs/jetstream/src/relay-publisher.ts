@@ -1,5 +1,6 @@
 import { TocsinError, isTocsinError, toCloudEvent, type Clock, type Random, type RecordedEvent } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
+import { FRESH_EVENT_MS } from '@tocsin/tracing';
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
 import { eventSubject } from './event-subject.js';
@@ -12,7 +13,7 @@ import {
 } from './events-stream.js';
 import type { Link } from './link.js';
 import { linkOf } from './link-registry.js';
-import { PublishPipeline, SequenceRefused } from './publish-pipeline.js';
+import { type Outgoing, PublishPipeline, SequenceRefused } from './publish-pipeline.js';
 import { streamDiverges } from './stream-divergence.js';
 import { Backoff, orAborted, pause, Wakeup } from './waiting.js';
 
@@ -175,7 +176,7 @@ export class RelayPublisher {
         for (const event of events) {
           if (signal.aborted) break;
           sent++;
-          await pipeline.publish(outgoing(event, sent));
+          await pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
         }
         if (events.length < PAGE_EVENTS) {
           const nudged = await this.#wakeup.wait(this.#options.pollMs ?? DEFAULT_POLL_MS, signal);
@@ -212,7 +213,7 @@ export class RelayPublisher {
   }
 }
 
-function outgoing(event: RecordedEvent, position: number) {
+function outgoing(event: RecordedEvent, position: number, nowMs: number): Outgoing {
   if (event.position !== position) {
     throw new TocsinError('TCN_LOG_DAMAGED', `the log gave position ${event.position} where ${position} is next`);
   }
@@ -222,6 +223,7 @@ function outgoing(event: RecordedEvent, position: number) {
     subject: eventSubject(event),
     payload: Buffer.from(JSON.stringify(toCloudEvent(event)), 'utf8'),
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    traced: nowMs - Date.parse(event.recordedAt) < FRESH_EVENT_MS,
   };
 }
 

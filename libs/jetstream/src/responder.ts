@@ -1,10 +1,12 @@
 import { TocsinError, isTocsinError } from '@tocsin/domain';
+import { inSpan } from '@tocsin/tracing';
 import { parseOrThrow } from '@tocsin/contracts';
-import { context, type Context } from '@opentelemetry/api';
+import { context, trace, type Context } from '@opentelemetry/api';
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import type { z } from 'zod';
 import { parseJson, sealError, sealValue } from './envelope.js';
 import type { Link } from './link.js';
+import { requestSpan } from './request-span.js';
 import { contextOf } from './trace-headers.js';
 import { pause } from './waiting.js';
 
@@ -107,17 +109,27 @@ export class Responder<S extends z.ZodType, R> {
   }
 
   async #answer(message: Msg): Promise<void> {
-    const trace = contextOf(message.headers);
+    const caller = contextOf(message.headers);
     let reply: string;
     try {
-      const payload = parseOrThrow(this.#options.schema, parseJson(message.data), `request on ${message.subject}`);
-      const value = await context.with(trace, () => this.#options.handle(payload, { subject: message.subject, trace }));
+      const value = await context.with(caller, () => this.#handle(message, caller));
       reply = sealValue(value);
     } catch (error) {
       if (!isTocsinError(error)) this.#options.onError?.(error, message.subject);
       reply = sealError(error);
     }
     await this.#respond(message, reply);
+  }
+
+  #handle(message: Msg, caller: Context): Promise<R> {
+    const handle = async (): Promise<R> => {
+      const { schema, handle: work } = this.#options;
+      const payload = parseOrThrow(schema, parseJson(message.data), `request on ${message.subject}`);
+      return work(payload, { subject: message.subject, trace: context.active() });
+    };
+    return trace.getSpanContext(caller) === undefined
+      ? handle()
+      : inSpan('serve', requestSpan(message.subject), handle);
   }
 
   async #respond(message: Msg, reply: string): Promise<void> {
