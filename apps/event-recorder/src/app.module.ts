@@ -15,6 +15,7 @@ import { AppendGate } from './append/append-gate.js';
 import { AppendLeader } from './append/append-leader.js';
 import { AppendRpc } from './append/append-rpc.js';
 import { leaderLock } from './append/leader-lock.js';
+import { LogGauges } from './append/log-gauges.js';
 import { LogWriter } from './append/log-writer.js';
 import type { EventRecorderConfig } from './config.js';
 import { DurableMirror } from './durables/durable-mirror.js';
@@ -166,18 +167,21 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
     },
     {
       provide: AppendLeader,
-      useFactory: (database: Database, relay: LogRelay) =>
-        new AppendLeader({
+      useFactory: (database: Database, relay: LogRelay) => {
+        const gauges = new LogGauges(() => relay.status());
+        return new AppendLeader({
           acquire: leaderLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
           takeOver: async () => {
             const appender = new Appender({ database, clock, maxWaitingEvents: waiting.events });
-            const { epoch } = await appender.becomeLeader();
+            const { epoch, head } = await appender.becomeLeader();
+            gauges.tookOver(head);
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
           },
-          duties: [relay, new AppendRpc(broker, waiting.events), durableMirror(database)],
+          duties: [gauges, relay, new AppendRpc(broker, waiting.events), durableMirror(database)],
           logger: context.logger.child({ module: 'append' }),
           random,
-        }),
+        });
+      },
       inject: [Database, LogRelay],
     },
     {

@@ -2,8 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { AppendRequest, Appended } from '@tocsin/contracts';
 import { TocsinError, isTocsinError, type Clock } from '@tocsin/domain';
 import { sqlState, type Queryable } from '@tocsin/postgres';
+import { activeSpanContext, untraced } from '@tocsin/tracing';
 import { appendBatch } from './append-statement.js';
 import { takeBatch, type BatchLimits } from './batch.js';
+import { inCommitSpan } from './commit-span.js';
 import { prepareAppend, type PreparedAppend } from './prepared-append.js';
 
 /** A batch of this size takes some 20 ms: more would make its first append wait, fewer would pay for more commits. */
@@ -41,6 +43,8 @@ export interface Leadership {
 
 interface Waiting {
   append: PreparedAppend;
+  /** What was active when it came; the transaction may begin in another's turn. */
+  span: ReturnType<typeof activeSpanContext>;
   resolve: (events: Appended[]) => void;
   reject: (error: TocsinError) => void;
 }
@@ -104,8 +108,10 @@ export class Appender {
     this.#requireRoom(append);
     this.#waitingEvents += append.events.length;
     this.#waitingBytes += append.bytes;
-    const answer = new Promise<Appended[]>((resolve, reject) => this.#queue.push({ append, resolve, reject }));
-    this.#pump ??= this.#run();
+    const answer = new Promise<Appended[]>((resolve, reject) =>
+      this.#queue.push({ append, span: activeSpanContext(), resolve, reject }),
+    );
+    this.#pump ??= untraced(() => this.#run());
     return answer;
   }
 
@@ -161,7 +167,9 @@ export class Appender {
       const appends = batch.map(({ append }) => append);
       const types = new Set(appends.flatMap(({ events }) => events.map(({ type }) => type)));
       for (const type of this.#types) types.delete(type);
-      const { outcomes, head } = await appendBatch(this.#options.database, epoch, appends, [...types]);
+      const { outcomes, head } = await inCommitSpan(batch, () =>
+        appendBatch(this.#options.database, epoch, appends, [...types]),
+      );
       const tookMs = Math.max(1, this.#options.clock.monotonicMs() - startedMs);
       this.#eventsPerMs = Math.max((head - this.#head) / tookMs, 0.1);
       this.#head = head;

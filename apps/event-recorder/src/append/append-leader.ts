@@ -2,7 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Appended, AppendRequest } from '@tocsin/contracts';
 import { isTocsinError, type Random, TocsinError } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
+import { activeSpanContext, inSpan } from '@tocsin/tracing';
 import { MAX_STORED_EVENT_BYTES } from '../ingest/event-limits.js';
+import { AppendStatistics } from './append-statistics.js';
 import type { LocalLeader } from './log-writer.js';
 
 /**
@@ -52,6 +54,7 @@ export interface LeaderParts {
 export class AppendLeader implements LocalLeader {
   readonly #stopping = new AbortController();
   readonly #onLeading = new Set<() => void>();
+  readonly #statistics = new AppendStatistics();
   #term: { appender: TermAppender; depose: (reason: string) => void } | undefined;
   #running: Promise<void> | undefined;
   #electionError: string | undefined = 'the election has not been decided yet';
@@ -93,7 +96,18 @@ export class AppendLeader implements LocalLeader {
    * Appends all events of the request or none; resolves after the commit.
    * @throws TocsinError `TCN_UNAVAILABLE` (not the leader), `TCN_TOO_LARGE`, and what the appender throws
    */
-  async append(request: AppendRequest): Promise<Appended[]> {
+  append(request: AppendRequest): Promise<Appended[]> {
+    const append = () => this.#statistics.measure(() => this.#append(request));
+    // A producer outside of every trace begins none here.
+    if (activeSpanContext() === undefined) return append();
+    return inSpan('append', { attributes: { 'tocsin.batch.events': request.events.length } }, async (span) => {
+      const appended = await append();
+      span.setAttribute('tocsin.position', Math.max(...appended.map(({ position }) => position)));
+      return appended;
+    });
+  }
+
+  async #append(request: AppendRequest): Promise<Appended[]> {
     const term = this.#term;
     if (term === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'this recorder does not lead the log');
     requireRelayable(request);

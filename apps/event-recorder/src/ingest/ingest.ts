@@ -1,5 +1,6 @@
 import type { Appended } from '@tocsin/contracts';
 import { type Clock, type EventToAppend, isTocsinError, TocsinError } from '@tocsin/domain';
+import { activeTraceparent } from '@tocsin/tracing';
 import type { AppendGate } from '../append/append-gate.js';
 import type { LogWriter } from '../append/log-writer.js';
 import { admit, type AdmittedEvent } from './admission.js';
@@ -19,11 +20,12 @@ export class Ingest {
 
   /**
    * Records all events or none; resolves after the commit, in the order given.
-   * @param traceparent trace context of the request
+   * @param traceparent trace context the request came with; where it came with none, the one it is handled in is recorded
    * @throws TocsinError see `admit` and `LogWriter.append`; `TCN_KEY_REUSED` where a key was recorded with other content
    */
   async append(incoming: IncomingEvents, traceparent: string | undefined): Promise<Appended[]> {
-    const { events, bytes } = admit(incoming, { nowMs: this.clock.now(), traceparent });
+    const admission = { nowMs: this.clock.now(), traceparent: traceparent ?? activeTraceparent() };
+    const { events, bytes } = admit(incoming, admission);
     try {
       return await this.gate.pass({ events: events.length, bytes }, () => this.#record(events));
     } catch (error) {
