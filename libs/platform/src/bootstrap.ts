@@ -12,6 +12,7 @@ import { SchemaPipe } from './http/schema-pipe.js';
 import { NestLogger } from './logging/nest-logger.js';
 import type { ServiceContext } from './service-context.js';
 import { stopOnSignals } from './signals.js';
+import { observeReadiness } from './telemetry/readiness-metrics.js';
 import { SpanNames } from './telemetry/span-names.js';
 
 /** How a service is put on a port. */
@@ -89,7 +90,11 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
   front.open();
   const started = app;
   let closed: Promise<void> | undefined;
-  const close = () => (closed ??= front.close().then(() => started.close()));
+  const unobserve = observeReadiness(context.readiness);
+  const close = () => {
+    unobserve();
+    return (closed ??= front.close().then(() => started.close()));
+  };
   const stop = async () => {
     try {
       await close();
