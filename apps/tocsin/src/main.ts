@@ -1,46 +1,24 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { enableCompileCache } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
-const program = new Command('tocsin')
-  .description('Confirms a state change once, records it, and delivers that signal to everybody who subscribed.')
-  .showHelpAfterError('(tocsin --help lists the commands)');
+// Half of what a short command takes is compiling what it loads. The user's own folder: what lies in a shared one could be anybody's.
+const cache = process.env['XDG_CACHE_HOME'];
+enableCompileCache(
+  join(cache !== undefined && cache.startsWith('/') ? cache : join(homedir(), '.cache'), 'tocsin', 'compiled'),
+);
 
-// What a command needs is loaded when it runs: the services take longer to load than the client commands to finish.
-program
-  .command('up')
-  .description('run all of Tocsin in this process, with a Postgres and a NATS of its own where none is given')
-  .option('-f, --file <path>', 'declarations to apply at the start (default: tocsin.yaml, where there is one)')
-  .addHelpText(
-    'after',
-    '\nConfigured by TOCSIN_* environment variables; the README lists them.\n\nExamples:\n  tocsin up\n  TOCSIN_HTTP_PORT=8000 tocsin up --file fleet.yaml',
-  )
-  .action(async (options: { file?: string }) => {
-    await import('@tocsin/platform/telemetry');
-    const { up } = await import('./up/up-command.js');
-    await up(options);
-  });
+const [{ run }, { whenReaderIsGone }, { VERSION }] = await Promise.all([
+  import('./command-line/run.js'),
+  import('./command-line/output.js'),
+  import('./command-line/version.js'),
+]);
 
-program
-  .command('demo')
-  .description('show the main job on real servers: a node goes down and comes back, a receiver is told')
-  .option('--exit', 'stop after the show instead of staying up')
-  .action(async (options: { exit?: boolean }) => {
-    await import('@tocsin/platform/telemetry');
-    const { demo } = await import('./demo/demo-command.js');
-    await demo({ exit: options.exit === true });
-  });
-
-program
-  .command('apply')
-  .description('declare the targets and subscriptions of a file: all of them or nothing')
-  .option('-f, --file <path>', 'the file', 'tocsin.yaml')
-  .option('--url <url>', 'where Tocsin listens', process.env['TOCSIN_URL'] ?? 'http://127.0.0.1:7070')
-  .option('--dry-run', 'say what would change and change nothing')
-  .option('--json', 'print the answer as JSON')
-  .addHelpText('after', '\nThe API key is read from TOCSIN_API_KEY, or from .tocsin/api-key where that exists.')
-  .action(async (options: { file: string; url: string; dryRun?: boolean; json?: boolean }) => {
-    const { apply } = await import('./declarations/apply-command.js');
-    await apply(options);
-  });
-
-await program.parseAsync();
+const args = process.argv.slice(2);
+// What serves goes on when nobody reads its output any more; what only answers has nothing left to do.
+whenReaderIsGone(() => {
+  if (args[0] !== 'up' && args[0] !== 'demo') process.exit(0);
+});
+const code = await run(args, VERSION);
+if (code !== undefined) process.exitCode = code;

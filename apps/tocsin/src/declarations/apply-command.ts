@@ -1,45 +1,40 @@
-import { ApiClient } from '@tocsin/client';
-import { isTocsinError, TocsinError } from '@tocsin/domain';
-import { readFile } from 'node:fs/promises';
+import type { ApplyReply } from '@tocsin/contracts';
+import type { ServerOptions } from '../command-line/arguments.js';
+import { print, printJson } from '../command-line/output.js';
+import { paint } from '../command-line/paint.js';
+import { withClient } from '../server/connection.js';
 import { readTocsinYaml } from './tocsin-yaml.js';
 
-/** `tocsin apply`: sends a file of declarations. Exit code 1 and one line where it cannot be applied. */
-export async function apply(options: { file: string; url: string; dryRun?: boolean; json?: boolean }): Promise<void> {
-  try {
-    const declarations = await readTocsinYaml(options.file);
-    const client = new ApiClient({ url: options.url, apiKey: await apiKey() });
-    const done = await client.apply({ ...declarations, dryRun: options.dryRun === true });
-    if (options.json === true) {
-      console.log(JSON.stringify(done, null, 2));
-      return;
+/** `tocsin apply`: sends a file of declarations. All of it is applied, or nothing. */
+export async function apply(
+  options: ServerOptions & { file: string; dryRun?: boolean; json?: boolean },
+): Promise<void> {
+  const declarations = await readTocsinYaml(options.file);
+  const dryRun = options.dryRun === true;
+  const done = await withClient(options, async (client) => {
+    try {
+      return await client.apply({ ...declarations.request, dryRun });
+    } catch (error) {
+      throw declarations.inFile(error);
     }
-    for (const name of done.created) console.log(`+ ${name}`);
-    for (const name of done.updated) console.log(`~ ${name}`);
-    for (const [name, secret] of Object.entries(done.secrets))
-      console.log(`  secret of ${name}: ${secret}   (shown this once)`);
-    const tense = options.dryRun === true ? 'would be ' : '';
-    const counts = `${done.created.length} ${tense}created, ${done.updated.length} ${tense}changed, ${done.unchanged.length} as before`;
-    console.log(counts);
-  } catch (error) {
-    console.error(`tocsin apply: ${failure(error, options.file)}`);
-    process.exitCode = 1;
+  });
+  if (options.json === true) {
+    printJson(done);
+    return;
   }
+  for (const subject of done.created) print(`${paint.green('+')} ${subject}`);
+  for (const subject of done.updated) print(`${paint.yellow('~')} ${subject}`);
+  for (const line of secretLines(done)) print(`  ${line}`);
+  print(countsText(done, dryRun));
 }
 
-function failure(error: unknown, file: string): string {
-  if (isTocsinError(error)) return `${error.code}: ${error.message}`;
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return `${file}: there is no such file`;
-  return error instanceof Error ? error.message : String(error);
+/** What was done, in one line. */
+export function countsText(done: Pick<ApplyReply, 'created' | 'updated' | 'unchanged'>, dryRun = false): string {
+  const tense = dryRun ? 'would be ' : '';
+  return `${done.created.length} ${tense}created, ${done.updated.length} ${tense}changed, ${done.unchanged.length} as before`;
 }
 
-async function apiKey(): Promise<string> {
-  const given = process.env['TOCSIN_API_KEY'];
-  if (given !== undefined && given !== '') return given;
-  try {
-    return (await readFile('.tocsin/api-key', 'utf8')).trim();
-  } catch (error) {
-    throw new TocsinError('TCN_CONFIG', 'TOCSIN_API_KEY is not set, and there is no .tocsin/api-key here', {
-      cause: error,
-    });
-  }
+/** The signing secrets of new subscriptions. */
+export function secretLines({ secrets }: Pick<ApplyReply, 'secrets'>): string[] {
+  return Object.entries(secrets).map(([name, secret]) => `secret of ${name}: ${secret}   (shown this once)`);
 }

@@ -1,51 +1,56 @@
 import { applyRequestSchema, type ApplyRequest, faultsOf, jsonPointer, nameSchema } from '@tocsin/contracts';
-import type { Fault, JsonObject, JsonValue } from '@tocsin/domain';
+import { isTocsinError, type JsonObject, type JsonValue, TocsinError } from '@tocsin/domain';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { locatedError, parseYaml, type YamlSource } from './yaml-source.js';
+import { type Path, ReferenceResolver, type ReferenceSources } from './references.js';
+import { locatedError, type LocatedFault, parseYaml, placeText, type YamlSource } from './yaml-source.js';
+
+/** Items one template may have: as many as one apply takes. */
+export const MOST_ITEMS = 20_000;
 
 /** The frame of `tocsin.yaml`; what stands in the lists is checked once templates and references are resolved. */
 const frameSchema = z.strictObject({
   version: z.literal(1, { error: 'must be 1' }),
   owner: nameSchema.optional(),
-  targets: z.array(z.looseObject({}, { error: 'must be a target: an object with name, kind, check …' })).default([]),
+  // A list whose entries are all commented out is null in YAML.
+  targets: z.array(z.looseObject({}, { error: 'must be a target: an object with name, kind, check …' })).nullish(),
   subscriptions: z
     .array(z.looseObject({}, { error: 'must be a subscription: an object with name, types, destination …' }))
-    .default([]),
+    .nullish(),
 });
 
 const eachSchema = z
-  .array(z.union([z.string(), z.number()]).transform(String))
+  .array(z.union([z.string(), z.number()], 'must be a text or a number').transform(String), 'must be a list of items')
   .min(1, 'must name at least one item')
-  .max(10_000, 'must be at most 10000 items');
+  .max(MOST_ITEMS, `must be at most ${MOST_ITEMS} items`);
 
-type Path = readonly (string | number)[];
-type Located = Fault & { at: string };
+const ITEM = '${item}';
+const LISTS = ['targets', 'subscriptions'] as const;
+type List = (typeof LISTS)[number];
 
-/** What references are resolved from. */
-export interface ReferenceSources {
-  env: Readonly<Record<string, string | undefined>>;
-  /** Text of a file named in `${file:…}`; rejects if it cannot be read. */
-  readText: (path: string) => Promise<string>;
+/** A file of declarations, laid out and checked. */
+export interface Declarations {
+  request: ApplyRequest;
+  /** An error of the server about the request as one about the file: its faults say line and column. */
+  inFile(error: unknown): unknown;
 }
 
 /**
  * Reads `tocsin.yaml`: templates (`each` with `${item}`) are laid out, `${env:NAME}` and `${file:PATH}` replaced, everything is
  * checked against the same schemas as the API's bodies. Nothing is applied here.
- * @throws TocsinError `TCN_MALFORMED` (not YAML), `TCN_INVALID` (each with file, line and column), or what reading the file throws
+ * @throws TocsinError `TCN_CONFIG` (the file cannot be read), `TCN_MALFORMED` (not YAML), `TCN_INVALID` (each fault with line and column)
  */
-export async function readTocsinYaml(file: string, env: ReferenceSources['env'] = process.env): Promise<ApplyRequest> {
-  const text = await readFile(file, 'utf8');
+export async function readTocsinYaml(file: string, env: ReferenceSources['env'] = process.env): Promise<Declarations> {
   const folder = dirname(resolve(file));
-  return parseTocsinYaml(text, file, {
+  return parseTocsinYaml(await textOf(file), file, {
     env,
     readText: async (path) => (await readFile(resolve(folder, path), 'utf8')).replace(/\r?\n$/, ''),
   });
 }
 
 /** {@link readTocsinYaml} of a text that is already here. */
-export async function parseTocsinYaml(text: string, file: string, sources: ReferenceSources): Promise<ApplyRequest> {
+export async function parseTocsinYaml(text: string, file: string, sources: ReferenceSources): Promise<Declarations> {
   const yaml = parseYaml(text, file);
   const frame = frameSchema.safeParse(yaml.value ?? {});
   if (!frame.success)
@@ -54,59 +59,97 @@ export async function parseTocsinYaml(text: string, file: string, sources: Refer
       located(yaml, frame.error, (path) => path),
     );
 
-  const faults: Located[] = [];
-  const targets = layOut(frame.data.targets as JsonObject[], 'targets', yaml, faults);
-  const subscriptions = layOut(frame.data.subscriptions as JsonObject[], 'subscriptions', yaml, faults);
-  const places = { targets: targets.map((one) => one.path), subscriptions: subscriptions.map((one) => one.path) };
+  const faults: LocatedFault[] = [];
+  const entries = {
+    targets: layOut((frame.data.targets ?? []) as JsonObject[], 'targets', yaml, faults),
+    subscriptions: layOut((frame.data.subscriptions ?? []) as JsonObject[], 'subscriptions', yaml, faults),
+  };
   const resolver = new ReferenceResolver(sources, yaml, faults);
+  const resolved = (list: List) => Promise.all(entries[list].map((one) => resolver.resolve(one.value, one.path)));
   const request = {
     ...(frame.data.owner === undefined ? {} : { owner: frame.data.owner }),
-    targets: await Promise.all(targets.map((one) => resolver.resolve(one.value, one.path))),
-    subscriptions: await Promise.all(subscriptions.map((one) => resolver.resolve(one.value, one.path))),
+    targets: await resolved('targets'),
+    subscriptions: await resolved('subscriptions'),
   };
-  if (faults.length > 0) throw locatedError(file, faults);
+  for (const list of LISTS) faults.push(...duplicates(request[list], entries[list], yaml));
+  if (faults.length > 0) throw locatedError(file, withoutRepeats(faults));
 
-  const checked = applyRequestSchema.safeParse(request);
-  if (checked.success) return checked.data;
   // Back from the laid-out lists to where the entry stands in the file.
   const inFile = (path: Path): Path => {
     const [list, index, ...rest] = path;
-    if (list !== 'targets' && list !== 'subscriptions') return path;
-    const place = typeof index === 'number' ? places[list][index] : undefined;
-    return place === undefined ? path : [...place, ...rest];
+    const entry = list === 'targets' || list === 'subscriptions' ? entries[list][Number(index)] : undefined;
+    return entry === undefined ? path : [...entry.path, ...rest];
   };
-  throw locatedError(file, located(yaml, checked.error, inFile));
+  const checked = applyRequestSchema.safeParse(request);
+  if (!checked.success) throw locatedError(file, withoutRepeats(located(yaml, checked.error, inFile)));
+  return {
+    request: checked.data,
+    inFile(error) {
+      if (!isTocsinError(error, 'TCN_INVALID', 'TCN_EGRESS_BLOCKED') || error.faults.length === 0) return error;
+      const found = error.faults.map(({ pointer, detail }) => faultAt(yaml, inFile(pathOf(pointer)), detail));
+      return locatedError(
+        file,
+        withoutRepeats(found),
+        error.code === 'TCN_INVALID' ? error.code : 'TCN_EGRESS_BLOCKED',
+      );
+    },
+  };
 }
 
-function located(yaml: YamlSource, error: z.ZodError, inFile: (path: Path) => Path): Located[] {
-  return faultsOf(error).map((fault) => {
-    const path = inFile(fault.pointer.split('/').slice(1).map(unescapePointer));
-    return { pointer: jsonPointer(path), detail: fault.detail, at: yaml.locate(path) };
-  });
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`;
+    throw new TocsinError('TCN_CONFIG', `${file}: ${reason}`, { cause: error });
+  }
 }
 
-function unescapePointer(token: string): string | number {
-  return /^\d+$/.test(token) ? Number(token) : token.replaceAll('~1', '/').replaceAll('~0', '~');
+function located(yaml: YamlSource, error: z.ZodError, inFile: (path: Path) => Path): LocatedFault[] {
+  return faultsOf(error).map((fault) => faultAt(yaml, inFile(pathOf(fault.pointer)), fault.detail));
+}
+
+function faultAt(yaml: YamlSource, path: Path, detail: string): LocatedFault {
+  return { pointer: jsonPointer(path), detail, place: yaml.locate(path) };
+}
+
+/** The parts of an RFC 6901 pointer. */
+function pathOf(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** A template has one fault once, not once an item. */
+function withoutRepeats(faults: readonly LocatedFault[]): LocatedFault[] {
+  return [...new Map(faults.map((fault) => [`${fault.pointer} ${fault.detail}`, fault])).values()];
+}
+
+interface Entry {
+  value: JsonObject;
+  path: Path;
 }
 
 /** Lays out `each`: one entry an item, `${item}` replaced in every text. Entries without it stay as they are. */
-function layOut(
-  entries: JsonObject[],
-  list: 'targets' | 'subscriptions',
-  yaml: YamlSource,
-  faults: Located[],
-): { value: JsonObject; path: Path }[] {
-  return entries.flatMap((entry, index) => {
+function layOut(entries: JsonObject[], list: List, yaml: YamlSource, faults: LocatedFault[]): Entry[] {
+  return entries.flatMap((entry, index): Entry[] => {
     const path = [list, index];
     const { each, ...template } = entry;
-    if (each === undefined) return [{ value: entry, path }];
+    if (each === undefined) {
+      faults.push(
+        ...strayItems(entry, path).map((at) => faultAt(yaml, at, `${ITEM} stands for nothing without "each"`)),
+      );
+      return [{ value: entry, path }];
+    }
     const items = eachSchema.safeParse(each);
     if (!items.success) {
       faults.push(...located(yaml, items.error, (inner) => [...path, 'each', ...inner]));
       return [];
     }
     return items.data.map((item) => ({
-      value: mapTexts(template, (text) => text.replaceAll('${item}', () => item)) as JsonObject,
+      value: mapTexts(template, (text) => text.replaceAll(ITEM, () => item)) as JsonObject,
       path,
     }));
   });
@@ -119,48 +162,26 @@ function mapTexts(value: JsonValue, change: (text: string) => string): JsonValue
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, mapTexts(one, change)]));
 }
 
-const REFERENCE = /\$\{(env|file):([^}]+)\}/g;
+/** Paths of the texts that hold `${item}`. */
+function strayItems(value: JsonValue, path: Path): Path[] {
+  if (typeof value === 'string') return value.includes(ITEM) ? [path] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => strayItems(inner, [...path, key]));
+}
 
-/** Replaces `${env:NAME}` and `${file:PATH}` in texts. A message names the reference, never what it stands for. */
-class ReferenceResolver {
-  constructor(
-    private readonly sources: ReferenceSources,
-    private readonly yaml: YamlSource,
-    private readonly faults: Located[],
-  ) {}
-
-  async resolve(value: JsonValue, path: Path): Promise<JsonValue> {
-    if (typeof value === 'string') return this.#text(value, path);
-    if (Array.isArray(value)) return Promise.all(value.map((one, index) => this.resolve(one, [...path, index])));
-    if (value === null || typeof value !== 'object') return value;
-    const entries = Object.entries(value).map(
-      async ([key, one]) => [key, await this.resolve(one, [...path, key])] as const,
-    );
-    return Object.fromEntries(await Promise.all(entries));
-  }
-
-  async #text(text: string, path: Path): Promise<string> {
-    let resolved = '';
-    let from = 0;
-    for (const match of text.matchAll(REFERENCE)) {
-      const [reference, kind = '', name = ''] = match;
-      resolved += text.slice(from, match.index) + (await this.#referred(kind, name, reference, path));
-      from = match.index + reference.length;
+/** Names that are declared twice; the server would say so too, but not where. */
+function duplicates(values: readonly JsonValue[], entries: readonly Entry[], yaml: YamlSource): LocatedFault[] {
+  const first = new Map<string, Path>();
+  return values.flatMap((value, index): LocatedFault[] => {
+    const name = typeof value === 'object' && value !== null && 'name' in value ? value['name'] : undefined;
+    const path = entries[index]?.path;
+    if (typeof name !== 'string' || path === undefined) return [];
+    const earlier = first.get(name);
+    if (earlier === undefined) {
+      first.set(name, path);
+      return [];
     }
-    return resolved + text.slice(from);
-  }
-
-  async #referred(kind: string, name: string, reference: string, path: Path): Promise<string> {
-    const fail = (detail: string) => {
-      this.faults.push({ pointer: jsonPointer(path), detail: `${reference}: ${detail}`, at: this.yaml.locate(path) });
-      return '';
-    };
-    if (kind === 'env') return this.sources.env[name] ?? fail('the environment variable is not set');
-    try {
-      return await this.sources.readText(name);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
-      return fail(`the file cannot be read${code}`);
-    }
-  }
+    const place = placeText(yaml.locate([...earlier, 'name']));
+    return [faultAt(yaml, [...path, 'name'], `"${name}" is declared twice; the first time in ${place}`)];
+  });
 }

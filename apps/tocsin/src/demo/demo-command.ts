@@ -1,17 +1,22 @@
 import { ApiClient } from '@tocsin/client';
 import { DeliveryStatistics } from '@tocsin/delivery';
 import { ProbeStatistics } from '@tocsin/health-probe';
-import { createLogger, startFailure, stopOnSignals } from '@tocsin/platform';
-import { rm } from 'node:fs/promises';
+import { createLogger, stopOnSignals } from '@tocsin/platform';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT, failureLines } from '../command-line/failure.js';
+import { note, print } from '../command-line/output.js';
 import { standaloneConfig } from '../up/standalone-config.js';
 import { type Standalone, startStandalone } from '../up/standalone.js';
 import { DemoNode } from './demo-node.js';
 import { DemoReceiver, type ReceivedWebhook } from './demo-receiver.js';
 import { Narrator } from './narrator.js';
 
-/** Where the demo keeps its data; made anew each time. */
+/** Where demos keep their data, each in a folder of its own that it removes at its end. */
 const DATA_DIR = '.tocsin/demo';
+/** Postgres' children see its end a moment later, and may still be writing. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
 const NODES = ['edge-1', 'edge-2', 'edge-3', 'edge-4', 'edge-5'];
 const VICTIM = 'edge-3';
 /** Quick checks, so that the show does not drag; the defaults are ten times slower. */
@@ -24,19 +29,21 @@ const POLL_MS = 100;
 export async function demo(options: { exit: boolean }): Promise<void> {
   const narrator = new Narrator();
   const stage = new Stage();
+  stopOnSignals({ logger: stage.logger, stop: () => stage.clear() });
   try {
-    stopOnSignals({ logger: stage.logger, stop: () => stage.clear() });
-    await show(narrator, stage);
+    const tocsin = await show(narrator, stage);
     if (options.exit) {
       await stage.clear();
       narrator.done('The demo has shown what it should; everything is stopped.');
       return;
     }
-    invite(narrator, stage);
+    invite(narrator, stage, tocsin);
   } catch (error) {
+    // Ctrl-C took the stage away in the middle of the show; its handler ends the process.
+    if (stage.cleared) return;
     await stage.clear();
-    console.error(startFailure('tocsin demo', error));
-    process.exit(1);
+    for (const line of failureLines('tocsin demo', error)) note(line);
+    process.exit(EXIT.failed);
   }
 }
 
@@ -49,24 +56,62 @@ class Stage {
     await node?.[to]();
     return node !== undefined;
   });
-  tocsin: Standalone | undefined;
+  /** Of this demo alone: another may be running. */
+  readonly dataDir = join(DATA_DIR, String(process.pid));
+  readonly #clearing = new AbortController();
+  #starting: Promise<Standalone> | undefined;
+  #clearedAway: Promise<void> | undefined;
 
-  async set(): Promise<Standalone> {
-    await rm(DATA_DIR, { recursive: true, force: true });
-    const config = standaloneConfig.parse({ TOCSIN_HTTP_PORT: '0', TOCSIN_DATA_DIR: DATA_DIR });
-    await Promise.all([...this.nodes.map((node) => node.up()), this.receiver.start()]);
-    this.tocsin = await startStandalone({ config, logger: this.logger, say: (line) => console.log(`   ${line}`) });
-    return this.tocsin;
+  /** Has somebody begun to clear it? */
+  get cleared(): boolean {
+    return this.#clearing.signal.aborted;
   }
 
-  async clear(): Promise<void> {
-    await this.tocsin?.stop();
-    this.tocsin = undefined;
+  async set(): Promise<Standalone> {
+    await removeLeftovers();
+    const config = standaloneConfig.parse({
+      TOCSIN_HTTP_PORT: '0',
+      TOCSIN_GRPC_PORT: '0',
+      TOCSIN_DATA_DIR: this.dataDir,
+    });
+    await Promise.all([...this.nodes.map((node) => node.up()), this.receiver.start()]);
+    const say = (line: string) => print(`   ${line}`);
+    this.#starting = startStandalone({ config, logger: this.logger, say, signal: this.#clearing.signal });
+    return this.#starting;
+  }
+
+  /** Clears everything away, also while it is being set. Idempotent. */
+  clear(): Promise<void> {
+    return (this.#clearedAway ??= this.#clear());
+  }
+
+  async #clear(): Promise<void> {
+    this.#clearing.abort();
+    const tocsin = await this.#starting?.catch(() => undefined);
+    await tocsin?.stop();
     await Promise.all([...this.nodes.map((node) => node.down()), this.receiver.stop()]);
+    await rm(this.dataDir, REMOVAL);
   }
 }
 
-async function show(narrator: Narrator, stage: Stage): Promise<void> {
+/** Removes what demos have left that were killed. */
+async function removeLeftovers(): Promise<void> {
+  const names = await readdir(DATA_DIR).catch(() => []);
+  const dead = names.filter((name) => !/^\d+$/.test(name) || !isRunning(Number(name)));
+  await Promise.all(dead.map((name) => rm(join(DATA_DIR, name), REMOVAL)));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process is one too.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+async function show(narrator: Narrator, stage: Stage): Promise<Standalone> {
   narrator.title('Tocsin: confirms a state change once, records it, and tells everybody who subscribed.');
   narrator.step('Starting a real Postgres, a real NATS and the four services …');
   const startedAt = performance.now();
@@ -111,6 +156,7 @@ async function show(narrator: Narrator, stage: Stage): Promise<void> {
   if (online.event.episode !== offline.event.episode) throw new Error('the recovery does not belong to the outage');
 
   await receipt(narrator, tocsin, stage);
+  return tocsin;
 }
 
 async function allUp(client: ApiClient): Promise<void> {
@@ -149,14 +195,12 @@ async function receipt(narrator: Narrator, tocsin: Standalone, stage: Stage): Pr
   narrator.line();
 }
 
-function invite(narrator: Narrator, stage: Stage): void {
-  const { tocsin, receiver } = stage;
+function invite(narrator: Narrator, stage: Stage, tocsin: Standalone): void {
+  const key = `-H "Authorization: Bearer $(cat ${stage.dataDir}/api-key)"`;
   narrator.done('It stays up for you to play with:');
   narrator.line();
-  narrator.line(`curl -X POST ${receiver.url}/nodes/edge-1/down      take a node down, or up again`);
-  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/targets`);
-  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/events`);
-  narrator.line(`curl -H "Authorization: Bearer $(cat ${DATA_DIR}/api-key)" ${tocsin?.url}/v1/deliveries`);
+  narrator.line(`curl -X POST ${stage.receiver.url}/nodes/edge-1/down      take a node down, or up again`);
+  for (const path of ['targets', 'events', 'deliveries']) narrator.line(`curl ${key} ${tocsin.url}/v1/${path}`);
   narrator.line();
   narrator.aside('Ctrl-C ends it.');
 }

@@ -57,15 +57,18 @@ export class DemoReceiver {
    * @throws Error after `timeoutMs`
    */
   async next(type: string, subject: string, timeoutMs: number): Promise<ReceivedWebhook> {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const late = new Promise<never>((_resolve, reject) => {
-      const fail = () => reject(new Error(`no ${type} of ${subject} arrived within ${timeoutMs / 1000} s`));
-      deadline.addEventListener('abort', fail, { once: true });
-    });
-    for (;;) {
-      const found = this.received.find(({ event }) => event.type === type && event.subject === subject);
-      if (found !== undefined) return found;
-      await Promise.race([this.#arrived.promise, late]);
+    const { promise: late, resolve } = Promise.withResolvers<'late'>();
+    const timer = setTimeout(() => resolve('late'), timeoutMs);
+    try {
+      for (;;) {
+        const found = this.received.find(({ event }) => event.type === type && event.subject === subject);
+        if (found !== undefined) return found;
+        if ((await Promise.race([this.#arrived.promise, late])) === 'late') {
+          throw new Error(`no ${type} of ${subject} arrived within ${timeoutMs / 1000} s`);
+        }
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

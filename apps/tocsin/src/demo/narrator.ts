@@ -1,36 +1,29 @@
+import { print } from '../command-line/output.js';
+import { paint } from '../command-line/paint.js';
 import type { ReceivedWebhook } from './demo-receiver.js';
 
-const COLOUR = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-
-function paint(code: number, text: string): string {
-  return COLOUR ? `\u001b[${code}m${text}\u001b[0m` : text;
-}
-
-const bold = (text: string) => paint(1, text);
-const dim = (text: string) => paint(2, text);
-const red = (text: string) => paint(31, text);
-const green = (text: string) => paint(32, text);
+const { bold, dim, red, green } = paint;
 
 /** Tells the demo's story on the terminal. */
 export class Narrator {
   #step = 0;
 
   title(text: string): void {
-    console.log(`\n${bold(text)}\n`);
+    print(`\n${bold(text)}\n`);
   }
 
   /** The next step of the story. */
   step(text: string): void {
     this.#step += 1;
-    console.log(`${bold(`${this.#step}.`)} ${text}`);
+    print(`${bold(`${this.#step}.`)} ${text}`);
   }
 
   line(text = ''): void {
-    console.log(text === '' ? '' : `   ${text}`);
+    print(text === '' ? '' : `   ${text}`);
   }
 
   aside(text: string): void {
-    console.log(dim(`   ${text}`));
+    print(dim(`   ${text}`));
   }
 
   /** A webhook as the receiver got it: headers, body, and that its signature holds. */
@@ -56,6 +49,6 @@ export class Narrator {
   }
 
   done(text: string): void {
-    console.log(`${green('✔')} ${bold(text)}`);
+    print(`${green('✔')} ${bold(text)}`);
   }
 }

@@ -5,8 +5,8 @@ import { EventRecorderModule } from '@tocsin/event-recorder';
 import { HealthProbeModule } from '@tocsin/health-probe';
 import { Broker } from '@tocsin/jetstream';
 import {
+  allKeys,
   bootstrap,
-  BootstrapKeyVerifier,
   loadOrCreateSecretFile,
   type Logger,
   ReadinessRegistry,
@@ -20,6 +20,7 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServers } from './embedded-servers.js';
+import { requireFreePort } from './free-port.js';
 import type { StandaloneConfig } from './standalone-config.js';
 
 /** How often readiness is looked at while starting, milliseconds. */
@@ -53,18 +54,22 @@ export async function startStandalone(options: {
   logger: Logger;
   /** Told, one line each, what takes time. */
   say: (line: string) => void;
+  /** Gives the start up: what has been started is stopped, and the promise rejects with its reason. */
+  signal?: AbortSignal;
 }): Promise<Standalone> {
-  const { config, logger, say } = options;
+  const { config, logger, say, signal } = options;
   const dataDir = resolve(config.TOCSIN_DATA_DIR);
   const apiKeyFile = config.TOCSIN_API_KEY === undefined ? join(dataDir, 'api-key') : undefined;
   const apiKey = await secretOf(config.TOCSIN_API_KEY, join(dataDir, 'api-key'), newApiKey);
   const masterKey = await secretOf(config.TOCSIN_MASTER_KEY, join(dataDir, 'master-key'), () => Sealer.newMasterKey());
 
   const undo: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= inReverse(undo));
   try {
+    // Said now and not when two servers have been started for nothing.
+    await requireFreePort(config.TOCSIN_HTTP_HOST, config.TOCSIN_HTTP_PORT);
+    signal?.throwIfAborted();
     const servers = await startServers({
       dataDir,
       postgresUrl: config.TOCSIN_POSTGRES_URL,
@@ -73,8 +78,10 @@ export async function startStandalone(options: {
       say,
     });
     undo.push(() => servers.stop());
+    signal?.throwIfAborted();
     const broker = await Broker.connect({ servers: servers.natsUrl, name: 'tocsin' });
     undo.push(() => broker.close());
+    signal?.throwIfAborted();
     const context: ServiceContext = {
       logger,
       clock: systemClock,
@@ -94,11 +101,11 @@ export async function startStandalone(options: {
       host: config.TOCSIN_HTTP_HOST,
       port: config.TOCSIN_HTTP_PORT,
       context,
-      verifier: new BootstrapKeyVerifier(apiKey.secret),
+      verifier: allKeys(apiKey.secret, broker, context.clock),
       signals: false,
     });
     undo.push(() => running.close());
-    await whenReady(context.readiness);
+    await whenReady(context.readiness, signal);
     return {
       url: running.url,
       apiKey: apiKey.secret,
@@ -141,9 +148,17 @@ function newApiKey(): string {
   return `tcn_${randomBytes(32).toString('base64url')}`;
 }
 
-async function whenReady(readiness: ReadinessRegistry): Promise<void> {
+/** Every step, the last first; one that fails keeps none of the others from being taken. */
+async function inReverse(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of [...steps].reverse()) await step().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function whenReady(readiness: ReadinessRegistry, signal: AbortSignal | undefined): Promise<void> {
   const deadline = systemClock.monotonicMs() + READY_TIMEOUT_MS;
   for (;;) {
+    signal?.throwIfAborted();
     const { status, checks } = await readiness.check();
     if (status === 'ok') return;
     if (systemClock.monotonicMs() > deadline) {

@@ -1,8 +1,11 @@
 import { ApiClient } from '@tocsin/client';
-import { createLogger, startFailure, stopOnSignals, unknownVariables } from '@tocsin/platform';
+import { createLogger, stopOnSignals, stopTelemetry, unknownVariables } from '@tocsin/platform';
 import { access } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { readTocsinYaml } from '../declarations/tocsin-yaml.js';
+import { EXIT, failureLines } from '../command-line/failure.js';
+import { note, print } from '../command-line/output.js';
+import { countsText, secretLines } from '../declarations/apply-command.js';
+import { type Declarations, readTocsinYaml } from '../declarations/tocsin-yaml.js';
 import { standaloneConfig } from './standalone-config.js';
 import { type Standalone, startStandalone } from './standalone.js';
 
@@ -11,53 +14,66 @@ const DECLARATIONS = 'tocsin.yaml';
 
 /** `tocsin up`: everything in one process, until a signal ends it. What keeps it from starting is one line, and exit code 1. */
 export async function up(options: { file?: string }): Promise<void> {
-  const startedAt = performance.now();
   try {
-    const config = standaloneConfig.parse(process.env);
-    const file = options.file ?? ((await exists(DECLARATIONS)) ? DECLARATIONS : undefined);
-    const declarations = file === undefined ? undefined : await readTocsinYaml(file);
-    const logger = createLogger({ name: 'tocsin', level: config.TOCSIN_LOG_LEVEL, format: config.TOCSIN_LOG_FORMAT });
-    for (const warning of unknownVariables(process.env, [standaloneConfig.fields])) logger.warn(warning);
-
-    let standalone: Standalone | undefined;
-    const starting = startStandalone({ config, logger, say: (line) => console.log(line) });
-    // From the first moment on, so that Ctrl-C during the start leaves nothing behind either.
-    stopOnSignals({
-      logger,
-      stop: async () => {
-        standalone ??= await starting.catch(() => undefined);
-        await standalone?.stop();
-      },
-    });
-    standalone = await starting;
-    try {
-      const lines = welcome(standalone, performance.now() - startedAt);
-      if (declarations !== undefined) {
-        const done = await new ApiClient(standalone).apply(declarations);
-        lines.push(
-          `  declared    ${file}: ${done.created.length} created, ${done.updated.length} changed, ${done.unchanged.length} as before`,
-          ...Object.entries(done.secrets).map(
-            ([name, secret]) => `  secret      ${name}: ${secret}   (shown this once)`,
-          ),
-        );
-      }
-      console.log([...lines, ...firstSteps(standalone)].join('\n'));
-    } catch (error) {
-      await standalone.stop();
-      throw error;
-    }
+    await start(options);
   } catch (error) {
-    console.error(startFailure('tocsin', error));
-    process.exit(1);
+    await stopTelemetry();
+    // As the services say it. Modules that could not be started may hold timers and sockets: the process would not end by itself.
+    for (const line of failureLines('tocsin', error)) note(line);
+    process.exit(EXIT.failed);
+  }
+}
+
+async function start(options: { file?: string }): Promise<void> {
+  const startedAt = performance.now();
+  const config = standaloneConfig.parse(process.env);
+  const file = options.file ?? ((await exists(DECLARATIONS)) ? DECLARATIONS : undefined);
+  const declarations = file === undefined ? undefined : await readTocsinYaml(file);
+  const logger = createLogger({ name: 'tocsin', level: config.TOCSIN_LOG_LEVEL, format: config.TOCSIN_LOG_FORMAT });
+  for (const warning of unknownVariables(process.env, [standaloneConfig.fields])) logger.warn(warning);
+
+  const ending = new AbortController();
+  const starting = startStandalone({ config, logger, say: print, signal: ending.signal });
+  // From the first moment on: Ctrl-C during the start gives it up, and leaves nothing behind either.
+  const ignoreSignals = stopOnSignals({
+    logger,
+    stop: async () => {
+      ending.abort();
+      const standalone = await starting.catch(() => undefined);
+      await standalone?.stop();
+    },
+  });
+  try {
+    const standalone = await starting;
+    const lines = welcome(standalone, performance.now() - startedAt);
+    if (declarations !== undefined) lines.push(...(await declared(standalone, declarations, file ?? '')));
+    for (const line of [...lines, ...firstSteps(standalone)]) print(line);
+  } catch (error) {
+    // The signal's own handler ends the process; that the start was given up is no failure.
+    if (ending.signal.aborted) return;
+    ignoreSignals();
+    await starting.then((standalone) => standalone.stop()).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function declared(standalone: Standalone, declarations: Declarations, file: string): Promise<string[]> {
+  try {
+    const done = await new ApiClient(standalone).apply(declarations.request);
+    return [`  declared    ${file}: ${countsText(done)}`, ...secretLines(done).map((line) => `  ${line}`)];
+  } catch (error) {
+    throw declarations.inFile(error);
   }
 }
 
 function welcome(standalone: Standalone, tookMs: number): string[] {
   const { apiKeyFile } = standalone;
+  // Only to somebody who looks: what does not go to a terminal goes to a file or to where logs are collected.
+  const shown = standalone.apiKeyIsNew && process.stdout.isTTY;
   const key =
     apiKeyFile === undefined
       ? 'as TOCSIN_API_KEY says'
-      : `${standalone.apiKeyIsNew ? `${standalone.apiKey}   (shown this once; kept in ` : '(in '}${shortest(apiKeyFile)})`;
+      : `${shown ? `${standalone.apiKey}   (shown this once; kept in ` : '(in '}${shortest(apiKeyFile)})`;
   return [
     '',
     `Tocsin is up, ${(tookMs / 1000).toFixed(1)} s.`,

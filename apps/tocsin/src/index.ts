@@ -1,0 +1,2 @@
+export { createProgram } from './command-line/program.js';
+export { tocsinYamlJsonSchema } from './declarations/json-schema.js';

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+
+/** `subscriptions rotate-secret|pause|resume`. */
+export function registerSubscriptions(program: Command): void {
+  const subscriptions = program
+    .command('subscriptions')
+    .alias('subscription')
+    .description('what can be done with a subscription beside declaring it');
+
+  const rotate = subscriptions
+    .command('rotate-secret')
+    .description('make a new signing secret and print it, this once')
+    .argument('<subscription>', 'its name')
+    .option(
+      '--overlap <duration>',
+      'how long the old secret goes on signing beside the new one, 0s to 7d (default: 24h)',
+    );
+  withExamples(
+    withServer(withJson(rotate)),
+    'tocsin subscriptions rotate-secret on-call',
+    'tocsin subscriptions rotate-secret on-call --overlap 0s > secret.txt',
+  ).action(async (name: string, options: ServerOptions & { overlap?: string; json?: boolean }) => {
+    const { rotateSecret } = await import('./subscriptions-command.js');
+    await rotateSecret(name, options);
+  });
+
+  for (const [verb, paused, what] of [
+    ['pause', true, 'send nothing for now; what matches waits'],
+    ['resume', false, 'send again, and what has waited first'],
+  ] as const) {
+    const command = subscriptions.command(verb).description(what).argument('<subscription>', 'its name');
+    withExamples(withServer(command), `tocsin subscriptions ${verb} on-call`).action(
+      async (name: string, options: ServerOptions) => {
+        const { setPaused } = await import('./subscriptions-command.js');
+        await setPaused(name, paused, options);
+      },
+    );
+  }
+}

@@ -1,0 +1,31 @@
+import type { ServerOptions } from '../command-line/arguments.js';
+import { note, print, printJson } from '../command-line/output.js';
+import { withClient } from '../server/connection.js';
+
+const pathOf = (name: string) => `/v1/subscriptions/${encodeURIComponent(name)}`;
+
+/** `tocsin subscriptions rotate-secret`: the new secret goes to standard output alone, so that it can be piped where it belongs. */
+export async function rotateSecret(
+  name: string,
+  options: ServerOptions & { overlap?: string; json?: boolean },
+): Promise<void> {
+  const { overlap } = options;
+  const subscription = (await withClient(options, (client) =>
+    client.call('POST', `${pathOf(name)}/rotate-secret`, overlap === undefined ? {} : { overlap }),
+  )) as { secret: string };
+  if (options.json === true) {
+    printJson({ name, secret: subscription.secret });
+    return;
+  }
+  print(subscription.secret);
+  note(
+    `the new signing secret of ${name}, shown this once; the old one goes on signing beside it for ${overlap ?? '24h'}`,
+  );
+}
+
+/** `tocsin subscriptions pause`, `… resume`: what matches while it is paused waits. */
+export async function setPaused(name: string, paused: boolean, options: ServerOptions): Promise<void> {
+  // By JSON Merge Patch: null takes the field away, so that the declaration is again what it was.
+  await withClient(options, (client) => client.call('PATCH', pathOf(name), { paused: paused ? true : null }));
+  print(`subscription/${name} ${paused ? 'paused' : 'resumed'}`);
+}
