@@ -78,6 +78,7 @@ export class LogInstallation {
     const process = await this.processes.spawn(`recorder ${port}`, globalThis.process.execPath, [MAIN], {
       env: {
         TOCSIN_HTTP_PORT: String(port),
+        TOCSIN_GRPC_PORT: '0',
         TOCSIN_POSTGRES_URL: this.postgres.url,
         TOCSIN_NATS_URL: this.nats.url,
         TOCSIN_API_KEY: API_KEY,

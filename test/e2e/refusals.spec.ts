@@ -31,7 +31,7 @@ describe('a process that cannot start', () => {
     const [file = '', ...args] = program.split(' ');
     const child = await processes.spawn(program, process.execPath, [join(ROOT, file), ...args], {
       cwd: folder,
-      env: { TOCSIN_LOG_LEVEL: 'silent', TOCSIN_HTTP_PORT: '0', ...env },
+      env: { TOCSIN_LOG_LEVEL: 'silent', TOCSIN_HTTP_PORT: '0', TOCSIN_GRPC_PORT: '0', ...env },
     });
     const { code } = await child.exited;
     return { code, lines: child.output.trim().split('\n') };
@@ -52,6 +52,15 @@ describe('a process that cannot start', () => {
     await receiver.close();
     expect(code).toBe(1);
     expect(lines.at(-1)).toMatch(new RegExp(`^tocsin: TCN_PORT_IN_USE: .*127\\.0\\.0\\.1:${port}`));
+  });
+
+  it('names the port that is in use for gRPC', async () => {
+    const receiver = await Receiver.start();
+    const { port } = receiver;
+    const { code, lines } = await run(UP, { TOCSIN_GRPC_PORT: String(port) });
+    await receiver.close();
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(new RegExp(`^tocsin: TCN_PORT_IN_USE: .*127\\.0\\.0\\.1:${port} .*TOCSIN_GRPC_PORT`));
   });
 
   it('names the Postgres that cannot be reached, without the password', async () => {

@@ -15,6 +15,9 @@ const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 const SERVICES = ['event-recorder', 'subscription-registry', 'delivery', 'health-probe'] as const;
 type Service = (typeof SERVICES)[number];
 
+/** Processes that serve gRPC. */
+const GRPC: readonly string[] = ['tocsin', 'event-recorder'];
+
 /** Which service answers a path in the distributed topology. */
 const OWNERS: readonly (readonly [RegExp, Service])[] = [
   [/^\/v1\/events/, 'event-recorder'],
@@ -34,7 +37,7 @@ export interface ApiAnswer {
 /** One Tocsin as its users run it: real processes, started, stopped, killed and started again on the same data. */
 export class Installation {
   readonly #processes = new ProcessGroup();
-  readonly #ports = new Map<Service | 'tocsin', number>();
+  readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, TestProcess>();
   #postgres: PostgresServer | undefined;
   #nats: NatsServer | undefined;
@@ -127,6 +130,12 @@ export class Installation {
     return `http://127.0.0.1:${port}${path}`;
   }
 
+  /** `host:port` of the process that serves the log over gRPC. */
+  get grpcAddress(): string {
+    const name = this.topology === 'standalone' ? 'tocsin' : 'event-recorder';
+    return `127.0.0.1:${this.#ports.get(`${name} gRPC`)}`;
+  }
+
   /** One call of the API, with the key unless `headers` say otherwise. */
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<ApiAnswer> {
     const response = await fetch(this.urlOf(path), {
@@ -184,7 +193,8 @@ export class Installation {
     }
   }
 
-  async #port(name: Service | 'tocsin'): Promise<number> {
+  /** The same as long as the installation lives: whoever is connected comes back to it. */
+  async #port(name: string): Promise<number> {
     const port = this.#ports.get(name) ?? (await freePort());
     this.#ports.set(name, port);
     return port;
@@ -200,6 +210,7 @@ export class Installation {
         env: {
           TOCSIN_API_KEY: API_KEY,
           TOCSIN_HTTP_PORT: String(port),
+          ...(GRPC.includes(name) ? { TOCSIN_GRPC_PORT: String(await this.#port(`${name} gRPC`)) } : {}),
           TOCSIN_LOG_FORMAT: 'json',
           ...env,
           ...this.env,

@@ -1,10 +1,15 @@
 // First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
 await import('@tocsin/platform/telemetry');
 const { runService } = await import('@tocsin/platform');
+const { serveGrpc } = await import('@tocsin/grpc-contracts');
 const { eventRecorderConfig, EventRecorderModule } = await import('./app.module.js');
 
 await runService({
   name: 'event-recorder',
   config: eventRecorderConfig,
   register: (parts) => EventRecorderModule.register(parts),
+  configure: async (app, config, { logger }) => {
+    const { address } = await serveGrpc(app, { host: config.TOCSIN_HTTP_HOST, port: config.TOCSIN_GRPC_PORT });
+    logger.info({ address }, 'event-recorder listens for gRPC');
+  },
 });

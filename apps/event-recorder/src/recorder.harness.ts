@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
-import { grpcTransport } from '@tocsin/grpc-contracts';
+import { serveGrpc } from '@tocsin/grpc-contracts';
 import { Broker } from '@tocsin/jetstream';
 import { BootstrapKeyVerifier, bootstrap, createLogger, ReadinessRegistry, systemClock } from '@tocsin/platform';
 import { EventRecorderModule, eventRecorderConfig } from './app.module.js';
@@ -39,6 +39,7 @@ export async function startServers(): Promise<Servers> {
 export function environment(servers: Servers, port: number, more: Record<string, string> = {}): Record<string, string> {
   return {
     TOCSIN_HTTP_PORT: String(port),
+    TOCSIN_GRPC_PORT: '0',
     TOCSIN_POSTGRES_URL: servers.postgres.url,
     TOCSIN_NATS_URL: servers.nats.url,
     TOCSIN_API_KEY: API_KEY,
@@ -61,7 +62,7 @@ export async function startRecorder(servers: Servers, more: Record<string, strin
   const logger = createLogger({ name: 'event-recorder', level: config.TOCSIN_LOG_LEVEL, format: 'json' });
   const context = { logger, clock: systemClock, random: Math.random, readiness: new ReadinessRegistry() };
   const broker = await Broker.connect({ servers: servers.nats.url, name: 'recorder under test' });
-  const grpcPort = await freePort();
+  let grpcAddress = '';
   const app = await bootstrap(EventRecorderModule.register({ config, context, broker }), {
     name: 'event-recorder',
     host: '127.0.0.1',
@@ -69,13 +70,13 @@ export async function startRecorder(servers: Servers, more: Record<string, strin
     context,
     verifier: new BootstrapKeyVerifier(API_KEY),
     signals: false,
-    configure: (nest) => {
-      nest.connectMicroservice(grpcTransport({ host: '127.0.0.1', port: grpcPort }), { inheritAppConfig: true });
+    configure: async (nest) => {
+      grpcAddress = (await serveGrpc(nest, { host: '127.0.0.1', port: config.TOCSIN_GRPC_PORT })).address;
     },
   });
   return {
     url: app.url,
-    grpcAddress: `127.0.0.1:${grpcPort}`,
+    grpcAddress,
     broker,
     close: async () => {
       await app.close();

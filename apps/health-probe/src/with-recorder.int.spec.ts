@@ -31,6 +31,7 @@ async function startRecorder(): Promise<TestProcess> {
     {
       env: {
         TOCSIN_HTTP_PORT: String(port),
+        TOCSIN_GRPC_PORT: '0',
         TOCSIN_POSTGRES_URL: databaseUrl,
         TOCSIN_NATS_URL: world.natsUrl,
         TOCSIN_API_KEY: 'x'.repeat(32),

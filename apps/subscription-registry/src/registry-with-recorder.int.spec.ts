@@ -41,6 +41,7 @@ function startRecorder(): Promise<TestProcess> {
   return processes.spawn('event-recorder', process.execPath, args, {
     env: {
       TOCSIN_HTTP_PORT: String(port),
+      TOCSIN_GRPC_PORT: '0',
       TOCSIN_POSTGRES_URL: servers.postgresUrl,
       TOCSIN_NATS_URL: servers.natsUrl,
       TOCSIN_API_KEY: API_KEY,

@@ -22,6 +22,7 @@ export * from './health/storm.js';
 export * from './health/suppression.js';
 export * from './ids.js';
 export * from './json.js';
+export * from './listen-error.js';
 export * from './match.js';
 export * from './retry/breaker.js';
 export * from './retry/outcome.js';

@@ -1,4 +1,4 @@
-import type { DynamicModule } from '@nestjs/common';
+import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { isTocsinError } from '@tocsin/domain';
 import { Broker } from '@tocsin/jetstream';
 import { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
@@ -26,6 +26,8 @@ export interface ServiceDefinition<C extends ServiceConfig> {
   name: string;
   config: { readonly fields: ConfigFields; parse(env: NodeJS.ProcessEnv): C };
   register(parts: { config: C; context: ServiceContext; broker: Broker }): DynamicModule;
+  /** Called before the application starts: further transports, see `BootstrapOptions.configure`. */
+  configure?(app: INestApplication, config: C, context: ServiceContext): void | Promise<void>;
 }
 
 /**
@@ -55,6 +57,7 @@ export async function runService<C extends ServiceConfig>(service: ServiceDefini
       port: config.TOCSIN_HTTP_PORT,
       context,
       verifier: new BootstrapKeyVerifier(config.TOCSIN_API_KEY),
+      configure: (app) => service.configure?.(app, config, context),
       afterClose: () => broker.close(),
     });
   } catch (error) {

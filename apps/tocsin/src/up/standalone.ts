@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { DeliveryModule } from '@tocsin/delivery';
 import { TocsinError } from '@tocsin/domain';
 import { EventRecorderModule } from '@tocsin/event-recorder';
+import { serveGrpc } from '@tocsin/grpc-contracts';
 import { HealthProbeModule } from '@tocsin/health-probe';
 import { Broker } from '@tocsin/jetstream';
 import {
@@ -34,6 +35,8 @@ class StandaloneModule {}
 /** All of Tocsin in this process. */
 export interface Standalone {
   readonly url: string;
+  /** Where gRPC is served, `host:port`. */
+  readonly grpcAddress: string;
   readonly apiKey: string;
   /** The key was made by this start; nobody has seen it yet. */
   readonly apiKeyIsNew: boolean;
@@ -96,18 +99,24 @@ export async function startStandalone(options: {
       TOCSIN_POSTGRES_URL: servers.postgresUrl,
       TOCSIN_NATS_URL: servers.natsUrl,
     };
+    let grpcAddress = '';
     const running = await bootstrap(allServices({ config: complete, context, broker }), {
       name: 'tocsin',
       host: config.TOCSIN_HTTP_HOST,
       port: config.TOCSIN_HTTP_PORT,
       context,
       verifier: allKeys(apiKey.secret, broker, context.clock),
+      configure: async (app) => {
+        const listening = await serveGrpc(app, { host: config.TOCSIN_HTTP_HOST, port: config.TOCSIN_GRPC_PORT });
+        grpcAddress = listening.address;
+      },
       signals: false,
     });
     undo.push(() => running.close());
     await whenReady(context.readiness, signal);
     return {
       url: running.url,
+      grpcAddress,
       apiKey: apiKey.secret,
       apiKeyIsNew: apiKey.created,
       apiKeyFile,

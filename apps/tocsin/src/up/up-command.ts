@@ -78,6 +78,7 @@ function welcome(standalone: Standalone, tookMs: number): string[] {
     '',
     `Tocsin is up, ${(tookMs / 1000).toFixed(1)} s.`,
     `  listens     ${standalone.url}`,
+    `  gRPC        ${standalone.grpcAddress}`,
     `  data        ${standalone.dataDir}`,
     `  API key     ${key}`,
   ];

@@ -20,13 +20,19 @@ function field<Output>(definition: ConfigField<Output>): ConfigField<Output> {
 export const commonFields = {
   TOCSIN_HTTP_HOST: field({
     schema: z.string().regex(/^[^\s/]+$/, 'must be a host name or an IP address'),
-    description: 'Address the HTTP server listens on. `0.0.0.0` or `::` for all.',
+    description:
+      'Address the HTTP server, and where there is one the gRPC server, listens on. `0.0.0.0` or `::` for all.',
     default: '127.0.0.1',
   }),
   TOCSIN_HTTP_PORT: field({
     schema: portSchema,
     description: 'Port the HTTP server listens on. `0` takes any free one.',
     default: '7070',
+  }),
+  TOCSIN_GRPC_PORT: field({
+    schema: portSchema,
+    description: 'Port the gRPC server listens on. `0` takes any free one.',
+    default: '7071',
   }),
   TOCSIN_POSTGRES_URL: field({
     schema: z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a URL that starts with postgres://'),

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { TocsinError } from '@tocsin/domain';
+import { listenError, TocsinError } from '@tocsin/domain';
 import type { Application, Request, RequestHandler, Response } from 'express';
 import { pathOf } from '../errors/problem-filter.js';
 import { problemHeaders, toProblem } from '../errors/problem.js';
@@ -56,7 +56,7 @@ export class HttpFront {
     try {
       await promise;
     } catch (error) {
-      throw listenError(error, host, port);
+      throw listenError(error, { host, port, variable: 'TOCSIN_HTTP_PORT' });
     } finally {
       this.#server.off('error', reject);
     }
@@ -131,18 +131,4 @@ function refuse(request: Request, response: Response, reason: string): void {
 
 function isEventStream(response: Response): boolean {
   return response.headersSent && String(response.getHeader('content-type')).startsWith('text/event-stream');
-}
-
-function listenError(error: unknown, host: string, port: number): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (code === 'EADDRINUSE') {
-    return new TocsinError('TCN_PORT_IN_USE', `${where} is already in use; set TOCSIN_HTTP_PORT to another port`, {
-      cause: error,
-    });
-  }
-  if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return new TocsinError('TCN_CONFIG', `cannot listen on ${where} (${code})`, { cause: error });
-  }
-  return error;
 }
