@@ -18,6 +18,7 @@ import {
   vantageDataSchema,
 } from './event-payloads.js';
 import { healthEventDataSchema } from './health-event.js';
+import { maintenanceDeclaredSchema, maintenanceRemovedSchema } from './maintenance.js';
 import {
   subscriptionDeclaredSchema,
   subscriptionRemovedSchema,
@@ -84,6 +85,8 @@ export const OTHER_FACTS = {
   'dns.failing': dns,
   'dns.recovered': dns,
   'dns.changed': dns,
+  'maintenance.declared': facts(maintenanceDeclaredSchema),
+  'maintenance.removed': facts(maintenanceRemovedSchema),
   'group.outage': group,
   'group.recovered': group,
   'observer.isolated': observer,

@@ -32,6 +32,14 @@ export const healthEventDataSchema = z
     detectionMs: z
       .number()
       .meta({ description: 'From the first failing (passing) probe to the confirmation, milliseconds' }),
+    told: z
+      .object({ state: announcedStateSchema, since: z.string().optional(), episode: z.string().optional() })
+      .optional()
+      .meta({ description: 'On an event that is withheld: what subscribers know instead' }),
+    damping: z
+      .object({ points: z.number(), flapping: z.boolean() })
+      .optional()
+      .meta({ description: 'How much the target has flapped lately; absent where it has not' }),
     downMs: z.number().optional().meta({ description: 'On a recovery: how long the outage lasted, milliseconds' }),
   })
   .meta({ id: 'HealthEventData' });

@@ -13,7 +13,36 @@ export const PROBE_RPC = {
   votePrefix: 'tocsin.rpc.probe.vote',
   /** Is this observer there? `tocsin.rpc.probe.ping.<observer>`. */
   pingPrefix: 'tocsin.rpc.probe.ping',
+  /** A member of a group is down: may it be told by itself? `tocsin.rpc.probe.storm.<observer that keeps the group>`. */
+  stormPrefix: 'tocsin.rpc.probe.storm',
 } as const;
+
+/** KV bucket of group outages that last: key = group, value = {@link GroupOutage}. */
+export const GROUP_OUTAGES_BUCKET = 'tocsin_group_outages';
+
+/** What the keeper of a group is asked about a member that is down. */
+export const stormRequestSchema = z.object({ group: z.string(), subject: z.string() });
+export type StormRequest = z.infer<typeof stormRequestSchema>;
+
+/** `causedBy`: id of the group's own event, where the member's is to be told to nobody. */
+export const stormReplySchema = z.object({ causedBy: z.string().optional() });
+export type StormReply = z.infer<typeof stormReplySchema>;
+
+/** An outage of a group, while it lasts. */
+export const groupOutageSchema = z.object({
+  /** The group. */
+  name: z.string(),
+  /** Position of `io.tocsin.group.outage`. */
+  revision: z.int(),
+  /** Its id. */
+  event: z.string(),
+  /** Version of the group's subject at it. */
+  version: z.int(),
+  episode: z.string(),
+  since: z.string(),
+  members: z.array(z.string()),
+});
+export type GroupOutage = z.infer<typeof groupOutageSchema>;
 
 /** KV bucket in which live observers are listed: key = observer id, value = ObserverSeat; entries expire. */
 export const OBSERVERS_BUCKET = 'tocsin_observers';
@@ -48,12 +77,14 @@ export const voteReplySchema = z.object({
 });
 export type VoteReply = z.infer<typeof voteReplySchema>;
 
-/** Types of the observers' events about themselves; subjects `observer/<id>` and `vantage/<target>`. */
+/** Types of the observers' events that are not about one target; subjects `observer/<id>`, `vantage/<target>`, `group/<group>`. */
 export const OBSERVER_EVENTS = {
   isolated: 'io.tocsin.observer.isolated',
   rejoined: 'io.tocsin.observer.rejoined',
   diverged: 'io.tocsin.vantage.diverged',
   converged: 'io.tocsin.vantage.converged',
+  groupOutage: 'io.tocsin.group.outage',
+  groupRecovered: 'io.tocsin.group.recovered',
 } as const;
 
 /** The observer's part of the noise receipt: counts since the start of its process. */
@@ -72,7 +103,9 @@ export const probeCountsSchema = z.object({
   refused: z.int(),
   /** Changes confirmed. That a target is up at its first look is none. */
   transitions: z.int(),
-  /** Of these, committed to the log by this observer. */
+  /** Of these, committed to the log by this observer as withheld: told to nobody. */
+  withheld: z.int(),
+  /** And committed for everybody who subscribed. */
   announced: z.int(),
 });
 export type ProbeCounts = z.infer<typeof probeCountsSchema>;

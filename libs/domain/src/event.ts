@@ -121,6 +121,17 @@ export function webhookId(event: Pick<EventToAppend, 'source' | 'id'>): string {
     .slice(0, 32)}`;
 }
 
+/** Extension that says why one of Tocsin's own events is kept from everybody: overlays with commas between, `maintenance,storm`. */
+export const WITHHELD = 'withheld';
+
+/**
+ * Is the event stored for completeness only? Nobody is told of it, whatever he subscribed to. What a producer writes into an
+ * extension of that name is his own matter.
+ */
+export function isWithheld(event: Partial<Pick<EventToAppend, 'source' | 'extensions'>>): boolean {
+  return event.extensions?.[WITHHELD] !== undefined && event.source?.startsWith(OWN_SOURCE_PREFIX) === true;
+}
+
 /** The labels an event is matched by: `data.labels` where that is an object; anything but strings in it is ignored. */
 export function eventLabels(event: Pick<EventToAppend, 'data'>): Record<string, string> {
   const data = event.data;

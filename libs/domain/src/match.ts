@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { eventLabels, type EventToAppend } from './event.js';
+import { eventLabels, isWithheld, type EventToAppend } from './event.js';
 import { typeMatches } from './type-pattern.js';
 
 /** What a subscription asks for. */
@@ -10,8 +10,12 @@ export interface MatchClause {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Does the event carry every wanted label? */
-export function labelsMatch(wanted: Readonly<Record<string, string>>, event: Pick<EventToAppend, 'data'>): boolean {
+/** An event as far as it is matched by what it says, not by its type. */
+type Labelled = Pick<EventToAppend, 'data'> & Partial<Pick<EventToAppend, 'source' | 'extensions'>>;
+
+/** Does the event carry every wanted label? One that is withheld from everybody matches no labels, not even none. */
+export function labelsMatch(wanted: Readonly<Record<string, string>>, event: Labelled): boolean {
+  if (isWithheld(event)) return false;
   const names = Object.keys(wanted);
   if (names.length === 0) return true;
   const labels = eventLabels(event);
@@ -24,7 +28,7 @@ export function clauseWantsType(clause: MatchClause, type: string): boolean {
 }
 
 /** Does the clause ask for this event? */
-export function clauseMatches(clause: MatchClause, event: Pick<EventToAppend, 'type' | 'data'>): boolean {
+export function clauseMatches(clause: MatchClause, event: Pick<EventToAppend, 'type'> & Labelled): boolean {
   return clauseWantsType(clause, event.type) && labelsMatch(clause.labels, event);
 }
 

@@ -1,7 +1,7 @@
 /** Points of each confirmed down. */
 const POINTS_PER_DOWN = 1_000;
 /** Damping is a matter of time, not of counts: half of what has happened is forgiven in this time. */
-const HALF_LIFE_MS = 10 * 60_000;
+export const FLAP_HALF_LIFE_MS = 10 * 60_000;
 /** Three downs at once start it … */
 const STARTS_AT = 3_000;
 /** … and it stops when only the weight of one is left. */
@@ -29,8 +29,8 @@ export interface FlapStep {
 export const CALM: FlapState = { points: 0, atMs: 0, flapping: false };
 
 /** A down was confirmed at `nowMs` (monotonic). */
-export function flapped(state: FlapState, nowMs: number): FlapStep {
-  const points = Math.min(CEILING, pointsAt(state, nowMs) + POINTS_PER_DOWN);
+export function flapped(state: FlapState, nowMs: number, halfLifeMs = FLAP_HALF_LIFE_MS): FlapStep {
+  const points = Math.min(CEILING, pointsAt(state, nowMs, halfLifeMs) + POINTS_PER_DOWN);
   const starts = !state.flapping && points >= STARTS_AT;
   return {
     state: { points, atMs: nowMs, flapping: state.flapping || starts },
@@ -39,17 +39,19 @@ export function flapped(state: FlapState, nowMs: number): FlapStep {
 }
 
 /** Time has passed until `nowMs` (monotonic). */
-export function calmed(state: FlapState, nowMs: number): FlapStep {
-  if (!state.flapping || pointsAt(state, nowMs) > STOPS_AT) return { state };
-  return { state: { points: pointsAt(state, nowMs), atMs: nowMs, flapping: false }, change: 'stopped' };
+export function calmed(state: FlapState, nowMs: number, halfLifeMs = FLAP_HALF_LIFE_MS): FlapStep {
+  const points = pointsAt(state, nowMs, halfLifeMs);
+  if (!state.flapping || points > STOPS_AT) return { state };
+  return { state: { points, atMs: nowMs, flapping: false }, change: 'stopped' };
 }
 
 /** When flapping stops if nothing more happens, monotonic milliseconds; undefined while calm. */
-export function calmAtMs(state: FlapState): number | undefined {
+export function calmAtMs(state: FlapState, halfLifeMs = FLAP_HALF_LIFE_MS): number | undefined {
   if (!state.flapping) return undefined;
-  return state.atMs + HALF_LIFE_MS * Math.max(0, Math.log2(state.points / STOPS_AT));
+  return state.atMs + halfLifeMs * Math.max(0, Math.log2(state.points / STOPS_AT));
 }
 
-function pointsAt(state: FlapState, nowMs: number): number {
-  return state.points * 2 ** (-Math.max(0, nowMs - state.atMs) / HALF_LIFE_MS);
+/** Points that are left at `nowMs` (monotonic). */
+export function pointsAt(state: FlapState, nowMs: number, halfLifeMs = FLAP_HALF_LIFE_MS): number {
+  return state.points * 2 ** (-Math.max(0, nowMs - state.atMs) / halfLifeMs);
 }

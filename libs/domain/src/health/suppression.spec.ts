@@ -1,120 +1,161 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Transition } from './state.js';
-import { suppress, unsuppressed, type Overlay, type Suppression, type SuppressionInput } from './suppression.js';
+import {
+  entryFor,
+  OVERLAYS,
+  reconciliation,
+  standingAfter,
+  toldOf,
+  type HealthEntry,
+  type Overlay,
+  type Standing,
+} from './suppression.js';
 
-function change(from: 'up' | 'down', to: 'up' | 'down', timeMs = 0, episode = 'ep_1'): Transition {
+type Step = { change: Transition } | { overlay: Overlay; on: boolean } | { nowMs: number };
+
+function change(from: 'up' | 'down', to: 'up' | 'down', timeMs = 0, episode = 'ep_1'): Step {
   return {
-    ...{ subject: 'node/a', from, to, timeMs, confirmedAtMs: timeMs, detectionMs: 0, episode },
-    ...{ confidence: 'quorum', evidence: [] },
+    change: {
+      ...{ subject: 'node/a', from, to, timeMs, confirmedAtMs: timeMs, detectionMs: 0, episode },
+      ...{ confidence: 'quorum', evidence: [] },
+    },
   };
 }
-const transition = (...args: Parameters<typeof change>): SuppressionInput => ({
-  kind: 'transition',
-  transition: change(...args),
-});
-const overlay = (name: Overlay, on: boolean): SuppressionInput => ({ kind: 'overlay', overlay: name, on });
+const overlay = (name: Overlay, on: boolean): Step => ({ overlay: name, on });
 
-function run(inputs: readonly SuppressionInput[], from: Suppression = unsuppressed('up')) {
-  let state = from;
-  const effects = inputs.flatMap((input) => {
-    const decision = suppress(state, input);
-    state = decision.state;
-    return decision.effects;
-  });
-  return { state, effects, sent: effects.filter((effect) => effect.kind !== 'store') };
+/** What an observer does: each change makes its entry, and whenever nothing is left to enter it asks what is due. */
+function run(steps: readonly Step[]) {
+  let standing: Standing = { announced: 'up', sinceMs: 0 };
+  let newest: Transition | undefined;
+  let overlays: Overlay[] = [];
+  let nowMs = 0;
+  const entries: HealthEntry[] = [];
+  const enter = (entry: HealthEntry | undefined) => {
+    if (entry === undefined) return;
+    entries.push(entry);
+    standing = standingAfter(entry);
+    newest = entry.transition;
+  };
+  for (const step of steps) {
+    if ('nowMs' in step) nowMs = step.nowMs;
+    else if ('change' in step) enter(entryFor(standing, step.change, overlays));
+    else overlays = [...overlays.filter((one) => one !== step.overlay), ...(step.on ? [step.overlay] : [])];
+    if (newest !== undefined) enter(reconciliation(standing, newest, overlays, nowMs));
+  }
+  return { standing, entries, told: entries.filter((entry) => entry.withheld === undefined) };
 }
 
 describe('suppression', () => {
   it('is not there without an overlay', () => {
-    expect(run([transition('up', 'down'), transition('down', 'up')]).effects).toMatchObject([
-      { kind: 'announce', transition: { to: 'down' } },
-      { kind: 'announce', transition: { to: 'up' } },
-    ]);
+    const { entries, told } = run([change('up', 'down'), change('down', 'up')]);
+    expect(told).toEqual(entries);
+    expect(told).toMatchObject([{ fact: 'offline' }, { fact: 'online', transition: { episode: 'ep_1' } }]);
   });
 
   it('tells nothing of an outage that begins and ends within it, and stores both changes', () => {
-    const { effects, sent } = run([
+    const { entries, told, standing } = run([
       overlay('maintenance', true),
-      transition('up', 'down'),
-      transition('down', 'up'),
+      change('up', 'down'),
+      change('down', 'up'),
       overlay('maintenance', false),
     ]);
-    expect(sent).toEqual([]);
-    expect(effects).toMatchObject([
-      { kind: 'store', withheld: { because: ['maintenance'] } },
-      { kind: 'store', withheld: { because: ['maintenance'] } },
+    expect(told).toEqual([]);
+    expect(entries).toMatchObject([
+      { fact: 'offline', withheld: { because: ['maintenance'], told: { announced: 'up' } } },
+      { fact: 'online', withheld: { because: ['maintenance'], told: { announced: 'up' } } },
     ]);
+    expect(standing.announced).toBe('up');
   });
 
   it('ends with one event where the truth has become another', () => {
-    const { sent, state } = run([
+    const { told, standing } = run([
       overlay('maintenance', true),
-      transition('up', 'down', 1, 'ep_1'),
-      transition('down', 'up', 2, 'ep_1'),
-      transition('up', 'down', 3, 'ep_2'),
+      change('up', 'down', 1, 'ep_1'),
+      change('down', 'up', 2, 'ep_1'),
+      change('up', 'down', 3, 'ep_2'),
       overlay('maintenance', false),
     ]);
-    expect(sent).toMatchObject([
-      { kind: 'reconcile', transition: { from: 'up', to: 'down', timeMs: 3, episode: 'ep_2' } },
+    expect(told).toMatchObject([
+      {
+        fact: 'offline',
+        reconciles: ['maintenance'],
+        transition: { from: 'up', to: 'down', timeMs: 3, episode: 'ep_2' },
+      },
     ]);
-    expect(state).toMatchObject({ announced: 'down', episode: 'ep_2', withheld: [] });
+    expect(standing).toEqual({ announced: 'down', sinceMs: 3, episode: 'ep_2' });
   });
 
-  it('closes an outage that was announced before it, in its own episode', () => {
-    const { sent } = run([
-      transition('up', 'down', 1, 'ep_1'),
+  it('closes an outage that was told before it, in its own episode', () => {
+    const { told } = run([
+      change('up', 'down', 1, 'ep_1'),
       overlay('flapping', true),
-      transition('down', 'up', 2, 'ep_1'),
-      transition('up', 'down', 3, 'ep_2'),
-      transition('down', 'up', 4, 'ep_2'),
+      change('down', 'up', 2, 'ep_1'),
+      change('up', 'down', 3, 'ep_2'),
+      change('down', 'up', 4, 'ep_2'),
       overlay('flapping', false),
     ]);
-    expect(sent).toMatchObject([
-      { kind: 'announce', transition: { to: 'down', episode: 'ep_1' } },
-      { kind: 'reconcile', transition: { from: 'down', to: 'up', episode: 'ep_1' } },
+    expect(told).toMatchObject([
+      { fact: 'offline', transition: { episode: 'ep_1' } },
+      { fact: 'online', reconciles: ['flapping'], transition: { from: 'down', episode: 'ep_1', downMs: 3 } },
     ]);
   });
 
   it('lasts until the last overlay is lifted', () => {
-    const inputs = [overlay('maintenance', true), overlay('storm', true), transition('up', 'down')];
-    expect(run([...inputs, overlay('maintenance', false)]).sent).toEqual([]);
-    expect(run([...inputs, overlay('maintenance', false), overlay('storm', false)]).sent).toHaveLength(1);
+    const steps = [overlay('maintenance', true), overlay('storm', true), change('up', 'down')];
+    expect(run([...steps, overlay('maintenance', false)]).told).toHaveLength(0);
+    expect(run([...steps, overlay('maintenance', false), overlay('storm', false)]).told).toHaveLength(1);
+  });
+
+  it('stores a truth that comes back by itself after the overlay, before anybody was told', () => {
+    const up: Standing = { announced: 'up', sinceMs: 0 };
+    const down: Standing = { announced: 'down', sinceMs: 1, kept: { told: up, because: ['storm'] } };
+    const back = change('down', 'up', 2) as { change: Transition };
+    expect(entryFor(down, back.change, [])).toMatchObject({
+      fact: 'online',
+      withheld: { because: ['storm'], told: up },
+    });
   });
 
   it('lets a down through that has held for a minute, although the target flaps; but not in maintenance', () => {
-    const inputs = [overlay('flapping', true), transition('up', 'down', 1_000)];
-    expect(run([...inputs, { kind: 'tick', nowMs: 60_999 }]).sent).toEqual([]);
-    const steady = run([...inputs, { kind: 'tick', nowMs: 61_000 }, { kind: 'tick', nowMs: 62_000 }]);
-    expect(steady.sent).toMatchObject([{ kind: 'reconcile', transition: { to: 'down' } }]);
-    expect(run([overlay('maintenance', true), ...inputs, { kind: 'tick', nowMs: 61_000 }]).sent).toEqual([]);
+    const steps = [overlay('flapping', true), change('up', 'down', 1_000)];
+    expect(run([...steps, { nowMs: 60_999 }]).told).toEqual([]);
+    const steady = run([...steps, { nowMs: 61_000 }, { nowMs: 62_000 }]);
+    expect(steady.told).toMatchObject([{ reconciles: ['flapping'], transition: { to: 'down' } }]);
+    expect(run([overlay('maintenance', true), ...steps, { nowMs: 61_000 }]).told).toEqual([]);
   });
 
-  it('loses nothing: stored and announced are all changes, and what was told last is the truth in the end', () => {
-    const names: Overlay[] = ['maintenance', 'flapping', 'unreachable', 'storm'];
+  it('keeps no first verdict back: it is told to nobody anyway', () => {
+    const first = { ...(change('up', 'down') as { change: Transition }).change, from: 'pending', to: 'up' } as const;
+    expect(entryFor({ announced: 'pending' }, first, ['maintenance'])).toMatchObject({ fact: 'fresh' });
+    expect(entryFor({ announced: 'pending' }, first, ['maintenance'])).not.toHaveProperty('withheld');
+  });
+
+  it('loses nothing: every change is in the log, and what was told last is the truth in the end', () => {
     const step = fc.oneof(
       fc.constant('toggle' as const),
-      fc.record({ overlay: fc.constantFrom(...names), on: fc.boolean() }),
+      fc.record({ overlay: fc.constantFrom(...OVERLAYS), on: fc.boolean() }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         let current: 'up' | 'down' = 'up';
         let changes = 0;
-        const inputs = steps.map((one, index): SuppressionInput => {
-          if (one !== 'toggle') return overlay(one.overlay, one.on);
+        const taken = steps.map((one, index): Step => {
+          if (one !== 'toggle') return one;
           const from = current;
           current = from === 'up' ? 'down' : 'up';
           changes += 1;
-          return transition(from, current, index, `ep_${index}`);
+          return change(from, current, index, `ep_${index}`);
         });
-        const { effects, state, sent } = run([...inputs, ...names.map((name) => overlay(name, false))]);
-        expect(effects.filter((effect) => effect.kind !== 'reconcile')).toHaveLength(changes);
-        expect(state.announced).toBe(current);
+        const { entries, standing, told } = run([...taken, ...OVERLAYS.map((name) => overlay(name, false))]);
+        expect(entries.filter((entry) => entry.reconciles === undefined)).toHaveLength(changes);
+        expect(toldOf(standing).announced).toBe(current);
+        expect(standing.announced).toBe(current);
         let last = 'up';
-        for (const effect of sent) {
-          expect(effect.transition.from).toBe(last);
-          expect(effect.transition.to).not.toBe(last);
-          last = effect.transition.to;
+        for (const { transition } of told) {
+          expect(transition.from).toBe(last);
+          expect(transition.to).not.toBe(last);
+          last = transition.to;
         }
       }),
     );

@@ -1,99 +1,86 @@
+import { announcementAfter, factBetween, type HealthFact, type RecordedHealth } from './announcement.js';
 import { STEADY_DOWN_MS } from './flapping.js';
-import type { AnnouncedHealth, Transition } from './state.js';
+import type { Transition } from './state.js';
 
 /** Why a change is kept back. An overlay is no state: it lies over whatever state the target is in. */
-export type Overlay = 'maintenance' | 'flapping' | 'unreachable' | 'storm';
+export const OVERLAYS = ['maintenance', 'flapping', 'unreachable', 'storm'] as const;
+export type Overlay = (typeof OVERLAYS)[number];
 
-/** A change that was stored and told to nobody. */
-export interface Withheld {
+/** What the log holds about a target: what was confirmed last and, where that was kept back, what was told last. */
+export interface Standing extends RecordedHealth {
+  /** What subscribers know, and why they know no more; absent where they know what was confirmed. */
+  kept?: { told: RecordedHealth; because: readonly Overlay[] };
+}
+
+/** One change as it goes into the log. */
+export interface HealthEntry {
+  fact: HealthFact;
   transition: Transition;
-  because: readonly Overlay[];
+  /** Present on what is stored and told to nobody: why, and what they know instead. */
+  withheld?: { because: readonly Overlay[]; told: RecordedHealth };
+  /** Present on the one event that makes up for what was kept back: what had kept it. */
+  reconciles?: readonly Overlay[];
 }
 
-/** What was told of a target, and what was kept back since. */
-export interface Suppression {
-  /** What was announced last. */
-  announced: AnnouncedHealth;
-  /** Its open episode. */
-  episode?: string;
-  overlays: readonly Overlay[];
-  /** Changes since the last announcement, oldest first. */
-  withheld: readonly Withheld[];
-}
-
-export type SuppressionInput =
-  | { kind: 'transition'; transition: Transition }
-  | { kind: 'overlay'; overlay: Overlay; on: boolean }
-  /** Time has passed, epoch milliseconds. */
-  | { kind: 'tick'; nowMs: number };
-
-/**
- * `announce`: send it. `store`: record it as suppressed, send it to nobody. `reconcile`: the newest of those kept back, with
- * `from` as announced last: one event for all of them, sent because the truth differs from what was told.
- */
-export type SuppressionEffect =
-  { kind: 'announce' | 'reconcile'; transition: Transition } | { kind: 'store'; withheld: Withheld };
-
-export interface SuppressionDecision {
-  state: Suppression;
-  effects: readonly SuppressionEffect[];
-}
-
-/** Nothing is kept back yet. */
-export function unsuppressed(announced: AnnouncedHealth, episode?: string): Suppression {
-  return { announced, overlays: [], withheld: [], ...(episode === undefined ? {} : { episode }) };
+/** What subscribers know of a target. */
+export function toldOf(standing: Standing): RecordedHealth {
+  return standing.kept?.told ?? standing;
 }
 
 /**
- * Suppression deletes nothing. While an overlay lies over a target its changes are stored as withheld; when the last one is
- * lifted, the state then is compared with what was announced last, and one event is sent if they differ.
+ * The entry that a confirmed change makes in the log. Suppression deletes nothing: while an overlay lies over the target the change
+ * is stored as withheld. Undefined where the log says so already. A first verdict `up` is told to nobody anyway.
  */
-export function suppress(state: Suppression, input: SuppressionInput): SuppressionDecision {
-  switch (input.kind) {
-    case 'transition':
-      return onTransition(state, input.transition);
-    case 'overlay':
-      return onOverlay(state, input.overlay, input.on);
-    case 'tick':
-      return steadyDown(state, input.nowMs) ? release(state) : { state, effects: [] };
-  }
+export function entryFor(
+  standing: Standing,
+  transition: Transition,
+  overlays: readonly Overlay[],
+): HealthEntry | undefined {
+  const stored = announcementAfter(standing, transition);
+  if (stored === undefined) return undefined;
+  const told = toldOf(standing);
+  if (overlays.length > 0 && stored.fact !== 'fresh') return { ...stored, withheld: { because: overlays, told } };
+  const announced = announcementAfter(told, transition);
+  if (announced !== undefined) return announced;
+  // The truth comes back to what was told before anybody was told otherwise: stored, and nobody's news.
+  return { ...stored, withheld: { because: standing.kept?.because ?? [], told } };
 }
 
-function onTransition(state: Suppression, transition: Transition): SuppressionDecision {
-  if (state.overlays.length === 0) {
-    return { state: told(state, transition), effects: [{ kind: 'announce', transition }] };
-  }
-  const withheld: Withheld = { transition, because: state.overlays };
-  return { state: { ...state, withheld: [...state.withheld, withheld] }, effects: [{ kind: 'store', withheld }] };
+/**
+ * The one event that is due where nothing keeps it back any more and the truth differs from what was told. A down that has held for
+ * a minute is due even while the target flaps.
+ * @param newest the change that was confirmed last
+ * @param nowMs epoch milliseconds
+ */
+export function reconciliation(
+  standing: Standing,
+  newest: Transition,
+  overlays: readonly Overlay[],
+  nowMs: number,
+): HealthEntry | undefined {
+  const { kept } = standing;
+  if (kept === undefined) return undefined;
+  if (overlays.length > 0 && !steadyDown(standing, overlays, nowMs)) return undefined;
+  const fact = factBetween(kept.told.announced, standing.announced);
+  const due = announcementAfter(kept.told, { ...newest, to: standing.announced });
+  return fact === undefined || due === undefined ? undefined : { ...due, reconciles: kept.because };
 }
 
-function onOverlay(state: Suppression, overlay: Overlay, on: boolean): SuppressionDecision {
-  const others = state.overlays.filter((other) => other !== overlay);
-  const next: Suppression = { ...state, overlays: on ? [...others, overlay] : others };
-  return on || next.overlays.length > 0 ? { state: next, effects: [] } : release(next);
-}
-
-/** One event where the truth differs from what was told; none where it has come back to it. */
-function release(state: Suppression): SuppressionDecision {
-  const newest = state.withheld.at(-1)?.transition;
-  if (newest === undefined) return { state, effects: [] };
-  if (newest.to === state.announced) return { state: { ...state, withheld: [] }, effects: [] };
-  const { episode: own, ...rest } = newest;
-  // An outage that was announced is closed in its own episode, whatever happened meanwhile.
-  const episode = state.episode ?? own;
-  const transition: Transition = { ...rest, from: state.announced, ...(episode === undefined ? {} : { episode }) };
-  return { state: told(state, transition), effects: [{ kind: 'reconcile', transition }] };
+/** What the log holds after an entry. */
+export function standingAfter({ transition, withheld }: HealthEntry): Standing {
+  const { to, timeMs, episode } = transition;
+  const confirmed: RecordedHealth = {
+    announced: to,
+    sinceMs: timeMs,
+    ...(to === 'up' || episode === undefined ? {} : { episode }),
+  };
+  return withheld === undefined
+    ? confirmed
+    : { ...confirmed, kept: { told: withheld.told, because: withheld.because } };
 }
 
 /** Only flapping keeps it back, it is down, and has been for a minute. */
-function steadyDown(state: Suppression, nowMs: number): boolean {
-  const newest = state.withheld.at(-1)?.transition;
-  const flappingOnly = state.overlays.length === 1 && state.overlays[0] === 'flapping';
-  return flappingOnly && newest?.to === 'down' && state.announced !== 'down' && nowMs - newest.timeMs >= STEADY_DOWN_MS;
-}
-
-function told(state: Suppression, transition: Transition): Suppression {
-  const { episode: _closed, ...rest } = state;
-  const { to, episode } = transition;
-  return { ...rest, announced: to, withheld: [], ...(to === 'up' || episode === undefined ? {} : { episode }) };
+function steadyDown(standing: Standing, overlays: readonly Overlay[], nowMs: number): boolean {
+  const flappingOnly = overlays.every((overlay) => overlay === 'flapping');
+  return flappingOnly && standing.announced === 'down' && nowMs - (standing.sinceMs ?? nowMs) >= STEADY_DOWN_MS;
 }
