@@ -1,4 +1,6 @@
 import { hostname } from 'node:os';
+import { durationSchema } from '@tocsin/contracts';
+import { parseDuration } from '@tocsin/domain';
 import { commonFields, type ConfigField, type ConfigValues, defineConfig, required } from '@tocsin/platform';
 import { z } from 'zod';
 
@@ -58,6 +60,11 @@ export const healthProbeConfig = defineConfig({
     description:
       'Addresses that answer (TCP) wherever this observer is well. Where most of them and NATS do not, it takes itself for isolated.',
     example: 'gateway.example.net:443,10.0.0.1:22',
+  },
+  TOCSIN_FLAPPING_HALF_LIFE: {
+    schema: durationSchema({ min: '1s', max: '1d' }).transform((text) => parseDuration(text) ?? 0),
+    description: 'In this time half of what a target has flapped is forgiven.',
+    default: '10m',
   },
   TOCSIN_PROBE_IN_FLIGHT: count('Checks in flight at once in this process.', '500', { min: 1, max: 20_000 }),
   TOCSIN_PROBE_IN_FLIGHT_PER_PEER: count('Checks in flight at once towards one host and port.', '2', {

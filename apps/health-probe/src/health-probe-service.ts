@@ -1,11 +1,19 @@
 import type { OnApplicationBootstrap } from '@nestjs/common';
-import { OBSERVER_EVENTS, PROBE_RPC, type Check, type WatchedTarget } from '@tocsin/contracts';
+import {
+  JETSTREAM,
+  OBSERVER_EVENTS,
+  PROBE_RPC,
+  watchedTargetSchema,
+  type Check,
+  type WatchedTarget,
+} from '@tocsin/contracts';
 import type { ObserverSeat } from '@tocsin/domain';
 import type { Broker, Serving } from '@tocsin/jetstream';
 import type { ServiceContext } from '@tocsin/platform';
-import { EventLoopGuard, NameResolver, runCheck } from '@tocsin/probes';
+import { EventLoopGuard, NameResolver, peerOf, runCheck } from '@tocsin/probes';
 import { z } from 'zod';
 import type { HealthProbeConfig } from './config.js';
+import { OverlayRoom } from './overlays/overlay-room.js';
 import { BrokerLog } from './report/health-log.js';
 import { Journal } from './report/journal.js';
 import type { ProbeStatistics } from './report/probe-statistics.js';
@@ -13,7 +21,7 @@ import { Reporter } from './report/reporter.js';
 import { InFlight } from './schedule/in-flight.js';
 import { ProbeScheduler } from './schedule/probe-scheduler.js';
 import { Observation } from './targets/observation.js';
-import { TargetWatch } from './targets/target-watch.js';
+import { DeclaredWatch } from './targets/declared-watch.js';
 import { Watchdog } from './targets/watchdog.js';
 import { WatchedTargets } from './targets/watched-targets.js';
 import { Ballot } from './votes/ballot.js';
@@ -44,7 +52,8 @@ export class HealthProbeService implements OnApplicationBootstrap {
   readonly #reporter: Reporter;
   readonly #journal: Journal;
   readonly #targets: WatchedTargets;
-  readonly #watch: TargetWatch;
+  readonly #watch: DeclaredWatch<WatchedTarget>;
+  readonly #overlays: OverlayRoom;
   readonly #membership: Membership;
   readonly #canaries: Canaries;
   readonly #isolation: IsolationWatch;
@@ -89,16 +98,30 @@ export class HealthProbeService implements OnApplicationBootstrap {
     });
     this.#ballot = new Ballot({ ...{ observer, broker, clock, check }, isolated: () => this.#isolation.isolated });
     this.#journal = new Journal(log, clock, logger);
+    const inFlight = new InFlight({
+      total: config.TOCSIN_PROBE_IN_FLIGHT,
+      perPeer: config.TOCSIN_PROBE_IN_FLIGHT_PER_PEER,
+    });
+    this.#overlays = new OverlayRoom({
+      ...{ broker, clock, logger, log, observer, config },
+      journal: this.#journal,
+      seats: () => this.#membership.seats,
+      declared: (name) => this.#targets.declared(name),
+      members: (group) => this.#targets.members(group),
+      check: (wanted) => inFlight.run(peerOf(wanted), () => check(wanted)),
+      probeIn: (target, delayMs) => this.#scheduler.probeIn(target.name, delayMs),
+      reconsider: (subject) => this.#reporter.reconsider(subject),
+      reconsiderAll: () => this.#reporter.reconsiderAll(),
+    });
     this.#reporter = new Reporter({
       ...{ clock, random, logger, statistics, log },
+      overlays: this.#overlays.overlays,
+      overlaysKnown: this.#overlays.known,
       onSettled: (target, recorded) => this.#observation.recorded(target, recorded),
     });
     this.#scheduler = new ProbeScheduler({
       ...{ clock, random },
-      inFlight: new InFlight({
-        total: config.TOCSIN_PROBE_IN_FLIGHT,
-        perPeer: config.TOCSIN_PROBE_IN_FLIGHT_PER_PEER,
-      }),
+      inFlight,
       check: (target) => check(target.spec.check),
       onProbed: (target, probed) => this.#observation.probed(target, probed),
     });
@@ -108,7 +131,12 @@ export class HealthProbeService implements OnApplicationBootstrap {
       isolation: this.#isolation,
       electorate: new PeerElectorate({ ...{ broker, clock }, self: this.#self, seats: () => this.#membership.seats }),
       current: (target) => this.#targets.isCurrent(target),
-      report: (target, transition) => this.#reporter.report(target, transition),
+      onSuspected: (target) => this.#overlays.suspected(target),
+      onJudged: (target) => this.#overlays.judged(target),
+      report: (target, transition) => {
+        this.#overlays.confirmed(target, transition);
+        this.#reporter.report(target, transition);
+      },
       replan: (target) => this.#scheduler.replan(target.name),
     });
     this.#targets = new WatchedTargets({
@@ -131,8 +159,9 @@ export class HealthProbeService implements OnApplicationBootstrap {
       targets: () => this.#targets.all(),
       onSilent: (target) => this.#observation.silent(target),
     });
-    this.#watch = new TargetWatch(broker, logger, {
-      onTarget: (watched: WatchedTarget) => this.#targets.declare(watched),
+    this.#watch = new DeclaredWatch({
+      ...{ broker, logger, bucket: JETSTREAM.targetsBucket, schema: watchedTargetSchema },
+      onDeclared: (watched) => this.#targets.declare(watched),
       onGone: (name) => this.#targets.withdraw(name),
     });
   }
@@ -142,6 +171,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#ready = context.readiness.register('health-probe', () => this.#readiness());
     this.#guard.start();
     this.#membership.start();
+    this.#overlays.start();
     this.#watch.start();
     this.#ballot.start();
     this.#canaries.start();
@@ -166,7 +196,8 @@ export class HealthProbeService implements OnApplicationBootstrap {
     await this.#isolation.stop();
     await Promise.all([this.#watch.stop(), this.#serving?.close(), this.#ballot.stop(), this.#canaries.stop()]);
     await this.#scheduler.stop();
-    await Promise.all([this.#reporter.stop(), this.#journal.stop()]);
+    await Promise.all([this.#reporter.stop(), this.#overlays.stop()]);
+    await this.#journal.stop();
     await this.#membership.stop();
     this.#resolver.close();
     this.#guard.stop();

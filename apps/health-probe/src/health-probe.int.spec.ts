@@ -34,7 +34,7 @@ describe('an observer', () => {
       data: {
         target: name,
         kind: 'node',
-        labels: { site: 'fra' },
+        labels: { role: 'edge' },
         from: 'up',
         to: 'down',
         reason: `connection refused by 127.0.0.1:${node.port}`,

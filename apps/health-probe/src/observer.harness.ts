@@ -92,10 +92,12 @@ export class ObserverWorld {
     node: Pick<FakeNode, 'url' | 'port'>,
     name = `edge-${node.port}`,
     check: Record<string, string | number> = {},
+    more: { labels?: Record<string, string>; parent?: string } = {},
   ): Promise<string> {
     const spec = targetSpecSchema.parse({
       kind: 'node',
-      labels: { site: 'fra' },
+      labels: { role: 'edge' },
+      ...more,
       check: { type: 'http', url: node.url, interval: '200ms', timeout: '1s', fastInterval: '100ms', ...check },
     });
     await this.bucket.put(name, { name, revision: (this.#revision += 1), spec });

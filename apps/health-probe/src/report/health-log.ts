@@ -15,6 +15,9 @@ import type { Broker } from '@tocsin/jetstream';
 /** Facts that say in which state a target is. Others about the same subject (flapping, maintenance) do not. */
 const STATE_FACTS = ['offline', 'online', 'degraded', 'restored', 'unknown'];
 const STATE_TYPES = targetKindSchema.options.flatMap((kind) => STATE_FACTS.map((fact) => `io.tocsin.${kind}.${fact}`));
+const FLAPPING_TYPES = targetKindSchema.options.flatMap((kind) =>
+  ['flapping-started', 'flapping-stopped'].map((fact) => `io.tocsin.${kind}.${fact}`),
+);
 /** What begins a life of a target, and what says that its first verdict was `up`. */
 const LIFE_TYPES = [REGISTRY_EVENTS.targetRegistered, TARGET_FRESH];
 
@@ -31,8 +34,10 @@ export interface Latest {
 /** The log, as the observer needs it. */
 export interface HealthLog {
   append(request: AppendRequest): Promise<Appended[]>;
-  /** Newest announcement about each subject `<kind>/<name>`. */
+  /** Newest change of each subject `<kind>/<name>`, told or not. */
   latestStates(subjects: readonly string[]): Promise<Latest>;
+  /** Newest beginning or end of flapping of a subject. */
+  latestFlapping(subject: string): Promise<Latest>;
   /** Newest of registration and first verdict of each subject `target/<name>`. */
   latestLives(subjects: readonly string[]): Promise<Latest>;
 }
@@ -52,6 +57,10 @@ export class BrokerLog implements HealthLog {
 
   latestStates(subjects: readonly string[]): Promise<Latest> {
     return this.#latest({ subjects, types: STATE_TYPES, source: HEALTH_PROBE_SOURCE });
+  }
+
+  latestFlapping(subject: string): Promise<Latest> {
+    return this.#latest({ subjects: [subject], types: FLAPPING_TYPES, source: HEALTH_PROBE_SOURCE });
   }
 
   latestLives(subjects: readonly string[]): Promise<Latest> {

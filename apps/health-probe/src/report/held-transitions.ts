@@ -1,13 +1,20 @@
-import type { Transition } from '@tocsin/domain';
+import type { Overlay, Transition } from '@tocsin/domain';
 
 /** More changes of one target than a recorder that is away for an hour can leave waiting, unless the target flaps. */
 const MOST = 64;
 
+/** A change that waits to be committed. */
+export interface Held {
+  transition: Transition;
+  /** What lay over the target when it was confirmed: what happened in a window belongs to it, however late it is written. */
+  overlays: readonly Overlay[];
+}
+
 /** Changes of one target that wait to be committed, oldest first. */
 export class HeldTransitions {
-  readonly #held: Transition[] = [];
+  readonly #held: Held[] = [];
 
-  get oldest(): Transition | undefined {
+  get oldest(): Held | undefined {
     return this.#held[0];
   }
 
@@ -16,13 +23,13 @@ export class HeldTransitions {
    * and the newest are the truth.
    * @returns how many were let go
    */
-  push(transition: Transition): number {
-    this.#held.push(transition);
+  push(held: Held): number {
+    this.#held.push(held);
     if (this.#held.length <= MOST) return 0;
     return this.#held.splice(1, 2).length;
   }
 
-  shift(): Transition | undefined {
+  shift(): Held | undefined {
     return this.#held.shift();
   }
 }

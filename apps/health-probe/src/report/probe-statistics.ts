@@ -21,6 +21,9 @@ export class ProbeStatistics {
   readonly #announced = this.#meter.createCounter('tocsin_announcements_total', {
     description: 'Changes committed to the log, by fact',
   });
+  readonly #withheld = this.#meter.createCounter('tocsin_withheld_total', {
+    description: 'Changes committed to the log and told to nobody, by what kept them back',
+  });
   readonly #duration = this.#meter.createHistogram('tocsin_check_duration_seconds', {
     description: 'Time a check took, by type',
     advice: { explicitBucketBoundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60] },
@@ -44,6 +47,7 @@ export class ProbeStatistics {
       suspicions: 0,
       refused: 0,
       transitions: 0,
+      withheld: 0,
       announced: 0,
     };
   }
@@ -82,7 +86,13 @@ export class ProbeStatistics {
     this.#detection.record(detectionMs / 1_000, { to });
   }
 
-  /** A change stands in the log. */
+  /** A change stands in the log and is told to nobody. */
+  withheld(because: readonly string[]): void {
+    this.#counts.withheld += 1;
+    this.#withheld.add(1, { because: because.join() });
+  }
+
+  /** A change stands in the log for everybody who subscribed. */
   announced(fact: string): void {
     this.#counts.announced += 1;
     this.#announced.add(1, { fact });

@@ -1,29 +1,29 @@
-import { context, SpanStatusCode, trace, type Span } from '@opentelemetry/api';
+import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Appended } from '@tocsin/contracts';
 import {
-  announcementAfter,
+  entryFor,
   isTocsinError,
   reasonOf,
+  reconciliation,
   type Clock,
-  type EventToAppend,
-  type HealthFact,
+  type HealthEntry,
   type Random,
   type Transition,
 } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Overlays } from '../overlays/overlays.js';
 import type { Target } from '../targets/target.js';
+import { openAccount, saysTheSame, stateAfter, type Account, type PendingEvent } from './account.js';
+import { AppendTurns } from './append-turns.js';
 import { healthEvent } from './health-event.js';
 import type { HealthLog } from './health-log.js';
-import { HeldTransitions } from './held-transitions.js';
 import type { ProbeStatistics } from './probe-statistics.js';
 import { RecordedReader } from './recorded-reader.js';
 import type { RecordedState } from './recorded-state.js';
 
 /** Long enough for a standby leader to take over, short enough that an alarm does not wait for us. */
 const RETRY_MS = { first: 50, longest: 2_000 };
-/** A thousand targets that die together must not fill the leader's queue alone. */
-const APPENDS_AT_ONCE = 64;
 
 export interface ReporterDeps {
   log: HealthLog;
@@ -31,25 +31,11 @@ export interface ReporterDeps {
   random: Random;
   logger: Logger;
   statistics: ProbeStatistics;
+  overlays: Overlays;
+  /** Resolves when everything that can lie over a target is known. */
+  overlaysKnown: Promise<void>;
   /** Everything that was to be said of the target is said: this is what the log holds now. */
   onSettled: (target: Target, recorded: RecordedState) => void;
-}
-
-interface PendingEvent {
-  fact: HealthFact;
-  transition: Transition;
-  event: EventToAppend;
-  span: Span;
-}
-
-interface Account {
-  target: Target;
-  /** What the log holds; unknown until it has been read, and again after a conflict. */
-  recorded: RecordedState | undefined;
-  held: HeldTransitions;
-  /** Event of the oldest held transition, from its first attempt on: a retry repeats it, id and all. */
-  event: PendingEvent | undefined;
-  announcing: Promise<void> | undefined;
 }
 
 /**
@@ -62,9 +48,11 @@ export class Reporter {
   readonly #reader: RecordedReader;
   readonly #accounts = new Map<string, Account>();
   readonly #abort = new AbortController();
-  readonly #turns: (() => void)[] = [];
+  readonly #aborted = new Promise<void>((resolve) => {
+    this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  readonly #turns = new AppendTurns();
   readonly #tracer = trace.getTracer('tocsin.health-probe');
-  #appending = 0;
 
   constructor(deps: ReporterDeps) {
     this.#deps = deps;
@@ -82,16 +70,7 @@ export class Reporter {
   track(target: Target): void {
     const known = this.#accounts.get(target.subject);
     if (known !== undefined) known.target = target;
-    else {
-      const held = new HeldTransitions();
-      this.#accounts.set(target.subject, {
-        target,
-        recorded: undefined,
-        held,
-        event: undefined,
-        announcing: undefined,
-      });
-    }
+    else this.#accounts.set(target.subject, openAccount(target));
     this.#reader.want(target);
   }
 
@@ -99,16 +78,31 @@ export class Reporter {
   untrack(target: Target): void {
     this.#accounts.delete(target.subject);
     this.#reader.forget(target);
+    this.#deps.overlays.forget(target);
   }
 
   /** Announces a change, after everything that is held about the same target. */
   report(target: Target, transition: Transition): void {
     const account = this.#accounts.get(target.subject);
     if (account === undefined) return;
-    const dropped = account.held.push(transition);
+    const overlays = this.#deps.overlays.over(target);
+    const dropped = account.held.push({ transition, overlays });
     if (dropped > 0)
       this.#deps.logger.warn({ subject: target.subject, dropped }, 'too many changes held; the middle ones are let go');
     this.#announce(account);
+  }
+
+  /** What lies over a target has changed: what was kept back may be due. */
+  reconsider(subject: string): void {
+    const account = this.#accounts.get(subject);
+    if (account === undefined) return;
+    account.again = account.announcing !== undefined;
+    if (account.recorded?.kept !== undefined) this.#announce(account);
+  }
+
+  /** The same for every target. */
+  reconsiderAll(): void {
+    for (const subject of this.#accounts.keys()) this.reconsider(subject);
   }
 
   /** Reads again what the log holds of every target: whatever was lost on the way shows as a difference. */
@@ -119,7 +113,7 @@ export class Reporter {
   /** What is held now is confirmed anew by the next process: it is not in the log. */
   async stop(): Promise<void> {
     this.#abort.abort();
-    for (const turn of this.#turns.splice(0)) turn();
+    this.#turns.release();
     await this.#reader.stop();
     await Promise.all([...this.#accounts.values()].flatMap((account) => account.announcing ?? []));
   }
@@ -138,34 +132,28 @@ export class Reporter {
     if (account.announcing !== undefined || this.#abort.signal.aborted) return;
     account.announcing = this.#announceHeld(account).finally(() => {
       account.announcing = undefined;
-      const settled = account.recorded !== undefined && account.held.oldest === undefined;
-      if (settled && this.#accounts.get(account.target.subject) === account && account.recorded !== undefined) {
-        this.#deps.onSettled(account.target, account.recorded);
-      } else if (account.recorded !== undefined && account.held.oldest !== undefined) this.#announce(account);
+      if (account.recorded === undefined || this.#accounts.get(account.target.subject) !== account) return;
+      const { again } = account;
+      account.again = false;
+      if (account.held.oldest !== undefined || again) this.#announce(account);
+      else this.#deps.onSettled(account.target, account.recorded);
     });
   }
 
   async #announceHeld(account: Account): Promise<void> {
     let retryMs = RETRY_MS.first;
-    while (account.recorded !== undefined && !this.#abort.signal.aborted) {
-      const { oldest } = account.held;
-      if (oldest === undefined || this.#accounts.get(account.target.subject) !== account) return;
-      const announcement = announcementAfter(account.recorded, oldest);
-      if (announcement === undefined) {
-        account.held.shift();
-        this.#abandon(account);
-        continue;
-      }
-      if (account.event !== undefined && !saysTheSame(account.event.transition, announcement.transition)) {
+    for (;;) {
+      const entry = await this.#nextEntry(account);
+      if (entry === undefined || account.recorded === undefined) return;
+      if (account.event !== undefined && !saysTheSame(account.event.entry.transition, entry.transition)) {
         this.#abandon(account);
       }
-      const pending = (account.event ??= this.#build(account.target, announcement.fact, announcement.transition));
+      const pending = (account.event ??= this.#build(account.target, entry));
       try {
         const appended = await this.#append(account.recorded, pending);
         // It may have been found in the log meanwhile, after an answer that came too late.
         if (account.event === pending) {
-          const recorded = stateAfter(account.recorded, announcement.transition, pending.event, appended);
-          this.#committed(account, recorded, appended);
+          this.#committed(account, stateAfter(account.recorded, pending, appended), appended);
         }
         retryMs = RETRY_MS.first;
       } catch (error) {
@@ -183,71 +171,104 @@ export class Reporter {
         } else {
           // It will be confirmed and tried again as long as what is observed differs from what is recorded.
           this.#deps.logger.error({ err: error, event: pending.event }, 'the log refuses a change');
-          account.held.shift();
+          if (pending.entry.reconciles === undefined) account.held.shift();
           this.#abandon(account);
+          return;
         }
       }
     }
   }
 
-  #build(target: Target, fact: HealthFact, transition: Transition): PendingEvent {
-    const span = this.#tracer.startSpan('target change', {
-      startTime: transition.timeMs,
-      attributes: { 'tocsin.subject': target.subject, 'tocsin.fact': fact },
-    });
-    const event = context.with(trace.setSpan(context.active(), span), () =>
-      healthEvent(target, fact, transition, this.#deps.clock.now()),
-    );
-    return { fact, transition, event, span };
-  }
-
-  async #append(recorded: RecordedState, pending: PendingEvent): Promise<Appended> {
-    const { event, fact, span } = pending;
-    await this.#turn();
-    try {
-      if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
-      const expect = { [event.subject]: fact === 'fresh' ? recorded.lifeVersion : recorded.version };
-      const appended = await context.with(trace.setSpan(context.active(), span), () =>
-        this.#deps.log.append({ events: [event], expect }),
-      );
-      const [first] = appended;
-      if (first === undefined) throw new Error('the recorder answered an append without its event');
-      return first;
-    } finally {
-      this.#appending -= 1;
-      this.#turns.shift()?.();
+  /** What has to be written next about a target, if anything: the oldest held change or, after them all, what was kept back and is due. */
+  async #nextEntry(account: Account): Promise<HealthEntry | undefined> {
+    const { overlays, overlaysKnown, clock } = this.#deps;
+    await Promise.race([overlaysKnown, this.#aborted]);
+    for (;;) {
+      const { target, recorded, held } = account;
+      if (recorded === undefined || this.#abort.signal.aborted) return undefined;
+      if (this.#accounts.get(target.subject) !== account) return undefined;
+      const { newest } = recorded;
+      if (!account.restored) {
+        account.restored = true;
+        const ageMs = clock.now() - (newest?.confirmedAtMs ?? 0);
+        const restoring = overlays.restore(target, recorded.kept?.because ?? [], recorded.damping, ageMs);
+        await Promise.race([restoring, this.#aborted]);
+        continue;
+      }
+      const { oldest } = held;
+      if (oldest === undefined) {
+        return newest && reconciliation(recorded, newest, overlays.over(target), clock.now());
+      }
+      if (account.considered !== oldest) {
+        await Promise.race([overlays.consider(target, oldest.transition), this.#aborted]);
+        account.considered = oldest;
+        continue;
+      }
+      const over = new Set([...oldest.overlays, ...overlays.over(target)]);
+      const entry = entryFor(recorded, oldest.transition, [...over]);
+      if (entry !== undefined) return entry;
+      held.shift();
+      this.#abandon(account);
     }
   }
 
-  async #turn(): Promise<void> {
-    if (this.#appending >= APPENDS_AT_ONCE) await new Promise<void>((resolve) => this.#turns.push(resolve));
-    this.#appending += 1;
+  #build(target: Target, entry: HealthEntry): PendingEvent {
+    const { clock, overlays } = this.#deps;
+    const span = this.#tracer.startSpan('target change', {
+      startTime: entry.transition.timeMs,
+      attributes: { 'tocsin.subject': target.subject, 'tocsin.fact': entry.fact },
+    });
+    const [causedBy, damping] = [overlays.causeOf(target), overlays.damping(target)];
+    const circumstances = {
+      nowMs: clock.now(),
+      ...(causedBy === undefined ? {} : { causedBy }),
+      ...(damping === undefined ? {} : { damping }),
+    };
+    const event = context.with(trace.setSpan(context.active(), span), () => healthEvent(target, entry, circumstances));
+    return { entry, event, span };
   }
 
-  /** The oldest held change stands in the log. */
+  #append(recorded: RecordedState, { event, entry, span }: PendingEvent): Promise<Appended> {
+    return this.#turns.run(async () => {
+      if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
+      const expect = { [event.subject]: entry.fact === 'fresh' ? recorded.lifeVersion : recorded.version };
+      const [appended] = await context.with(trace.setSpan(context.active(), span), () =>
+        this.#deps.log.append({ events: [event], expect }),
+      );
+      if (appended === undefined) throw new Error('the recorder answered an append without its event');
+      return appended;
+    });
+  }
+
+  /** The event that was under way stands in the log. */
   #committed(account: Account, recorded: RecordedState, appended?: Appended): void {
-    const transition = account.held.shift();
     const pending = account.event;
     account.event = undefined;
     account.recorded = recorded;
-    if (transition === undefined || pending === undefined) return;
-    pending.span.end();
-    if (pending.fact !== 'fresh') this.#deps.statistics.announced(pending.fact);
+    if (pending === undefined) return;
+    const { event, entry, span } = pending;
+    const { transition, withheld, reconciles } = entry;
+    if (reconciles === undefined) account.held.shift();
+    span.end();
+    if (withheld !== undefined) this.#deps.statistics.withheld(withheld.because);
+    else if (entry.fact !== 'fresh') this.#deps.statistics.announced(entry.fact);
     this.#deps.logger.info(
       {
-        event: pending.event.id,
+        event: event.id,
         position: appended?.position,
         subject: account.target.subject,
-        fact: pending.fact,
+        fact: entry.fact,
         to: transition.to,
-        episode: recorded.episode ?? transition.episode,
+        episode: transition.episode,
         reason: reasonOf(transition),
         confidence: transition.confidence,
         votes: transition.votes,
+        withheld: withheld?.because,
+        reconciles,
         detectionMs: Math.round(transition.detectionMs),
         commitMs: Math.max(0, Math.round(this.#deps.clock.now() - transition.confirmedAtMs)),
       },
-      `${account.target.subject} ${pending.fact}`,
+      `${account.target.subject} ${entry.fact}${withheld === undefined ? '' : ', withheld'}`,
     );
   }
 
@@ -255,26 +276,4 @@ export class Reporter {
     account.event?.span.setStatus({ code: SpanStatusCode.UNSET, message: 'said by another observer' }).end();
     account.event = undefined;
   }
-}
-
-/** An event that was refused for its version is sent again as it is, unless the log's new word changes what it has to say. */
-function saysTheSame(one: Transition, other: Transition): boolean {
-  return one.from === other.from && one.to === other.to && one.episode === other.episode;
-}
-
-function stateAfter(
-  recorded: RecordedState,
-  transition: Transition,
-  event: EventToAppend,
-  appended: Appended,
-): RecordedState {
-  const life = event.subject !== transition.subject;
-  return {
-    version: life ? recorded.version : appended.version,
-    lifeVersion: life ? appended.version : recorded.lifeVersion,
-    announced: transition.to,
-    sinceMs: transition.timeMs,
-    eventId: event.id,
-    ...(transition.to === 'up' || transition.episode === undefined ? {} : { episode: transition.episode }),
-  };
 }

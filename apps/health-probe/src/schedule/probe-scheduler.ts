@@ -66,6 +66,18 @@ export class ProbeScheduler {
     this.#plans.delete(name);
   }
 
+  /** Probes so much later instead of whenever it was planned; a probe in flight is followed by it. */
+  probeIn(name: string, delayMs: number): void {
+    const plan = this.#plans.get(name);
+    if (plan === undefined) return;
+    if (plan.running !== undefined) {
+      void plan.running.then(() => this.probeIn(name, delayMs));
+      return;
+    }
+    clearTimeout(plan.timer);
+    this.#arm(plan, delayMs);
+  }
+
   /** Plans the next probe anew, after the target's state has changed by something else than a probe. */
   replan(name: string): void {
     const plan = this.#plans.get(name);

@@ -24,6 +24,10 @@ export interface ObservationDeps {
   isolation: Pick<IsolationWatch, 'isolated' | 'look'>;
   electorate: Electorate;
   statistics: ProbeStatistics;
+  /** What has to be known by the time the suspicion is confirmed can be found out meanwhile. */
+  onSuspected: (target: Target) => void;
+  /** A probe has ended and been judged. */
+  onJudged: (target: Target) => void;
   /** Is this still the declaration that is watched? Votes may come when it is not. */
   current: (target: Target) => boolean;
   report: (target: Target, transition: Transition) => void;
@@ -47,6 +51,7 @@ export class Observation {
     if (result.origin === 'remote') target.heardMs = at.monoMs;
     const voters = this.#deps.electorate.voters();
     this.#decide(target, { kind: 'result', observer: this.#deps.observer, startedAt, at, result, voters });
+    this.#deps.onJudged(target);
   }
 
   /** The log's word on the target. Where it differs from what was confirmed here, it wins, and what is observed is confirmed again. */
@@ -89,6 +94,7 @@ export class Observation {
       case 'suspected':
         statistics.suspected();
         doubts.suspected(target.subject);
+        this.#deps.onSuspected(target);
         void isolation.look();
         return;
       case 'ask-votes':

@@ -2,6 +2,16 @@ import { targetSubject, type TargetSpec, type WatchedTarget } from '@tocsin/cont
 import { initialHealth, parseDuration, type HealthPolicy, type HealthState } from '@tocsin/domain';
 import { peerOf } from '@tocsin/probes';
 
+/** Label by which a target names the site whose observers should watch it. */
+export const SITE_LABEL = 'site';
+
+/** What may fail as one: the targets of a site or, where none is named, the children of a parent. `site=fra`, `parent=gw-1`. */
+export function groupOf({ labels, parent }: Pick<TargetSpec, 'labels' | 'parent'>): string | undefined {
+  const site = labels[SITE_LABEL];
+  if (site !== undefined) return `${SITE_LABEL}=${site}`;
+  return parent === undefined ? undefined : `parent=${parent}`;
+}
+
 /** A target under watch: what is declared of it, and where the observer stands with it. */
 export class Target {
   readonly name: string;

@@ -1,9 +1,6 @@
 import { targetSubject, type WatchedTarget } from '@tocsin/contracts';
 import { ownerOf, type Clock, type ObserverSeat } from '@tocsin/domain';
-import { Target } from './target.js';
-
-/** Label by which a target names the site whose observers should watch it. */
-const SITE_LABEL = 'site';
+import { groupOf, SITE_LABEL, Target } from './target.js';
 
 export interface WatchedTargetsDeps {
   self: string;
@@ -21,6 +18,7 @@ export class WatchedTargets {
   readonly #deps: WatchedTargetsDeps;
   readonly #declared = new Map<string, WatchedTarget>();
   readonly #own = new Map<string, Target>();
+  readonly #groups = new Map<string, Map<string, WatchedTarget>>();
 
   constructor(deps: WatchedTargetsDeps) {
     this.#deps = deps;
@@ -42,13 +40,25 @@ export class WatchedTargets {
     return this.#own.values();
   }
 
+  /** What is declared under a name, whoever watches it. */
+  declared(name: string): WatchedTarget | undefined {
+    return this.#declared.get(name);
+  }
+
+  /** The targets declared as members of a group, whoever watches them. */
+  members(group: string): readonly WatchedTarget[] {
+    return [...(this.#groups.get(group)?.values() ?? [])];
+  }
+
   /** Is this still the declaration that is watched here? */
   isCurrent(target: Target): boolean {
     return this.#own.get(target.name) === target;
   }
 
   declare(watched: WatchedTarget): void {
+    this.#ungroup(watched.name);
     this.#declared.set(watched.name, watched);
+    this.#group(watched);
     const known = this.#own.get(watched.name);
     if (!this.#isOwn(watched)) {
       this.#give(watched.name);
@@ -61,6 +71,7 @@ export class WatchedTargets {
   }
 
   withdraw(name: string): void {
+    this.#ungroup(name);
     this.#declared.delete(name);
     this.#give(name);
   }
@@ -72,6 +83,22 @@ export class WatchedTargets {
       if (own && !this.#own.has(watched.name)) this.declare(watched);
       else if (!own) this.#give(watched.name);
     }
+  }
+
+  #group(watched: WatchedTarget): void {
+    const group = groupOf(watched.spec);
+    if (group === undefined) return;
+    const members = this.#groups.get(group) ?? new Map<string, WatchedTarget>();
+    this.#groups.set(group, members.set(watched.name, watched));
+  }
+
+  #ungroup(name: string): void {
+    const watched = this.#declared.get(name);
+    const group = watched === undefined ? undefined : groupOf(watched.spec);
+    if (group === undefined) return;
+    const members = this.#groups.get(group);
+    members?.delete(name);
+    if (members?.size === 0) this.#groups.delete(group);
   }
 
   #isOwn(watched: WatchedTarget): boolean {

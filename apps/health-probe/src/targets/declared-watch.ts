@@ -1,6 +1,6 @@
-import { JETSTREAM, watchedTargetSchema, type WatchedTarget } from '@tocsin/contracts';
 import type { Broker, Watch } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
+import type { z } from 'zod';
 
 /**
  * A bucket that was lost is filled again by the registry. Until then what was watched stays watched: a lost broker must not
@@ -10,16 +10,27 @@ const REFILL_GRACE_MS = 30_000;
 /** First and longest wait before the bucket is tried again. */
 const RETRY_MS = { first: 200, longest: 5_000 };
 
-export interface TargetListener {
-  onTarget(watched: WatchedTarget): void;
-  onGone(name: string): void;
+/** Something that was declared, as it stands in a bucket under its name. */
+interface Declared {
+  name: string;
+  /** Differs after each change. */
+  revision: number;
 }
 
-/** What is to be watched: the registry's bucket, as it is now and as it changes. */
-export class TargetWatch {
-  readonly #broker: Broker;
-  readonly #logger: Logger;
-  readonly #listener: TargetListener;
+export interface DeclaredWatchOptions<T extends Declared> {
+  broker: Broker;
+  logger: Logger;
+  bucket: string;
+  schema: z.ZodType<T>;
+  onDeclared: (declared: T) => void;
+  onGone: (name: string) => void;
+  /** Everything that stood in the bucket at the start is known. */
+  onSynced?: () => void;
+}
+
+/** What has been declared: a bucket, as it is now and as it changes. */
+export class DeclaredWatch<T extends Declared> {
+  readonly #options: DeclaredWatchOptions<T>;
   readonly #known = new Map<string, number>();
   #told = new Set<string>();
   #watch: Watch | undefined;
@@ -28,13 +39,11 @@ export class TargetWatch {
   #synced = false;
   #stopped = false;
 
-  constructor(broker: Broker, logger: Logger, listener: TargetListener) {
-    this.#broker = broker;
-    this.#logger = logger;
-    this.#listener = listener;
+  constructor(options: DeclaredWatchOptions<T>) {
+    this.#options = options;
   }
 
-  /** Every target that was declared at the start is known. */
+  /** Everything that was declared at the start is known. */
   get synced(): boolean {
     return this.#synced;
   }
@@ -52,19 +61,20 @@ export class TargetWatch {
   }
 
   async #open(retryMs: number): Promise<void> {
+    const { broker, logger, bucket: name } = this.#options;
     try {
-      const bucket = await this.#broker.kv(JETSTREAM.targetsBucket);
+      const bucket = await broker.kv(name);
       if (this.#stopped) return;
       this.#watch = bucket.watch({
         onPut: ({ key, value }) => this.#put(key, value),
         onDelete: (key) => this.#remove(key),
         onReset: () => this.#reset(),
         onSynced: () => this.#complete(),
-        onError: (error) => this.#logger.warn({ err: error }, 'the watch on targets was interrupted'),
+        onError: (error) => logger.warn({ err: error, bucket: name }, 'a watch was interrupted'),
       });
     } catch (error) {
       if (this.#stopped) return;
-      this.#logger.warn({ err: error, retryMs }, 'the bucket of targets cannot be opened yet');
+      logger.warn({ err: error, bucket: name, retryMs }, 'a bucket cannot be opened yet');
       this.#timer = setTimeout(() => {
         this.#opening = this.#open(Math.min(retryMs * 2, RETRY_MS.longest));
       }, retryMs);
@@ -72,20 +82,21 @@ export class TargetWatch {
   }
 
   #put(key: string, value: unknown): void {
-    const parsed = watchedTargetSchema.safeParse(value);
+    const { schema, logger, bucket, onDeclared } = this.#options;
+    const parsed = schema.safeParse(value);
     if (!parsed.success) {
-      this.#logger.error({ key, err: parsed.error }, 'a declared target is not understood; it is not watched');
+      logger.error({ bucket, key, err: parsed.error }, 'what is declared is not understood, and not heeded');
       return;
     }
     const { name, revision } = parsed.data;
     this.#told.add(name);
     if (this.#known.get(name) === revision) return;
     this.#known.set(name, revision);
-    this.#listener.onTarget(parsed.data);
+    onDeclared(parsed.data);
   }
 
   #remove(name: string): void {
-    if (this.#known.delete(name)) this.#listener.onGone(name);
+    if (this.#known.delete(name)) this.#options.onGone(name);
   }
 
   #reset(): void {
@@ -96,6 +107,7 @@ export class TargetWatch {
   #complete(): void {
     if (!this.#synced) {
       this.#synced = true;
+      this.#options.onSynced?.();
       return;
     }
     this.#timer = setTimeout(() => {
