@@ -6,7 +6,10 @@ import type { DeliveryConfig } from './config.js';
 import { DeliveryService } from './delivery-service.js';
 import { DeliveriesController } from './ledger/deliveries.controller.js';
 import { LedgerReader } from './ledger/ledger-reader.js';
-import { CreateDeliverySchema1700000000000, DELIVERY_ROLE } from './ledger/schema.js';
+import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './ledger/schema.js';
+import { VerifyDeliveries } from './ledger/verify-deliveries.js';
+import { LogSource } from './match/log-source.js';
+import { Revival } from './retry/revival.js';
 import { DeliveryStatistics } from './send/delivery-statistics.js';
 
 export { deliveryConfig, type DeliveryConfig } from './config.js';
@@ -43,17 +46,24 @@ export class DeliveryModule implements OnApplicationShutdown {
               applicationName: 'tocsin-delivery',
               role: DELIVERY_ROLE,
               schema: 'delivery',
-              migrations: [CreateDeliverySchema1700000000000],
+              migrations: DELIVERY_MIGRATIONS,
               poolSize: POOL_SIZE,
             }),
         },
         { provide: DeliveryStatistics, useFactory: () => new DeliveryStatistics() },
         { provide: LedgerReader, useFactory: (database: Database) => new LedgerReader(database), inject: [Database] },
+        { provide: LogSource, useFactory: () => new LogSource(options.broker) },
+        {
+          provide: VerifyDeliveries,
+          useFactory: (database: Database, log: LogSource) => new VerifyDeliveries(database, log, SHARDS),
+          inject: [Database, LogSource],
+        },
+        { provide: Revival, useFactory: (database: Database) => new Revival(database), inject: [Database] },
         {
           provide: DeliveryService,
-          useFactory: (database: Database, statistics: DeliveryStatistics) =>
-            new DeliveryService({ ...options, database, statistics }),
-          inject: [Database, DeliveryStatistics],
+          useFactory: (database: Database, statistics: DeliveryStatistics, revival: Revival, log: LogSource) =>
+            new DeliveryService({ ...options, database, statistics, revival, log }),
+          inject: [Database, DeliveryStatistics, Revival, LogSource],
         },
       ],
     };

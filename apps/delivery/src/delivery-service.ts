@@ -1,15 +1,17 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { metrics } from '@opentelemetry/api';
+import type { SubscriptionSpec } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 import { Sealer, type ServiceContext } from '@tocsin/platform';
 import type { Database } from '@tocsin/postgres';
-import { EgressPolicy, Sender } from '@tocsin/webhook';
+import { EgressPolicy, EventSender, Sender } from '@tocsin/webhook';
 import type { DeliveryConfig } from './config.js';
 import { SHARDS } from './ledger/schema.js';
-import { LogSource } from './match/log-source.js';
+import type { LogSource } from './match/log-source.js';
 import { SubscriptionBook } from './match/subscription-book.js';
 import { SubscriptionStore } from './match/subscription-store.js';
+import type { Revival } from './retry/revival.js';
 import { AttemptSender } from './send/attempt-sender.js';
 import type { DeliveryStatistics } from './send/delivery-statistics.js';
 import { Dispatcher } from './send/dispatcher.js';
@@ -26,6 +28,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
   readonly #dispatcher: Dispatcher;
   readonly #keeper: ShardKeeper;
   readonly #sender: Sender;
+  readonly #book = new SubscriptionBook(SHARDS);
   #stopped: Promise<void> | undefined;
 
   constructor(parts: {
@@ -34,17 +37,18 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
     broker: Broker;
     database: Database;
     statistics: DeliveryStatistics;
+    revival: Revival;
+    log: LogSource;
   }) {
-    const { config, context, broker, database, statistics } = parts;
+    const { config, context, broker, database, statistics, revival, log } = parts;
     const { clock, random } = context;
     const logger = context.logger.child({ module: 'delivery' });
     const worker = newId('obs', clock.now());
-    const log = new LogSource(broker);
-    const book = new SubscriptionBook(SHARDS);
+    const book = this.#book;
     const destinations = new SealedDestinations(broker, Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY));
     this.#sender = new Sender({ egress: EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW) });
     const attempts = new AttemptSender({
-      sender: this.#sender,
+      sender: new EventSender({ sender: this.#sender, clock }),
       destinations,
       book,
       log,
@@ -53,7 +57,6 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
       random,
       logger,
       worker,
-      stopping: this.#stopping.signal,
     });
     this.#dispatcher = new Dispatcher(clock, attempts.send);
     this.#keeper = new ShardKeeper({
@@ -65,11 +68,24 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
       dispatcher: this.#dispatcher,
       destinations,
       log,
+      revival,
+      statistics,
       clock,
       logger,
+      breakOff: this.#stopping.signal,
     });
     context.readiness.register('delivery', () => this.#keeper.ready);
     this.#gauges();
+  }
+
+  /** Something was asked for by hand: taken up now instead of within the second. */
+  hasten(): void {
+    this.#keeper.hasten();
+  }
+
+  /** A subscription as it is declared now. */
+  specOf(subscription: string): SubscriptionSpec | undefined {
+    return this.#book.current(subscription)?.spec;
   }
 
   onApplicationBootstrap(): void {

@@ -1,26 +1,43 @@
 import { nameSchema } from '@tocsin/contracts';
-import { TocsinError } from '@tocsin/domain';
-import { Controller, Get, Param, Query } from '@nestjs/common';
-import { RequireRole, zodQuery } from '@tocsin/platform';
+import { clauseMatches, TocsinError } from '@tocsin/domain';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { RequireRole, zodBody, zodQuery } from '@tocsin/platform';
 import { z } from 'zod';
-import { type AttemptView, deliveryId, type LedgerEntry, LedgerReader, parseDeliveryId } from './ledger-reader.js';
+import { DeliveryService } from '../delivery-service.js';
+import { LogSource } from '../match/log-source.js';
+import { Revival } from '../retry/revival.js';
+import { deliveryId, parseDeliveryId } from './delivery-id.js';
+import { type AttemptView, type LedgerEntry, LedgerReader, type ParkedView } from './ledger-reader.js';
+import { type DeliveryAudit, VerifyDeliveries } from './verify-deliveries.js';
 
 const listQuerySchema = z.strictObject({
   subscription: nameSchema.optional(),
   event: z.coerce.number().int().min(1).optional().meta({ description: 'Position of the event' }),
-  state: z.enum(['delivered', 'pending', 'dead']).optional(),
+  state: z.enum(['delivered', 'pending', 'superseded', 'dead']).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z
     .string()
     .refine((cursor) => parseDeliveryId(cursor) !== undefined, 'must be the `next` of an earlier answer')
     .optional(),
 });
+const retryBodySchema = z.strictObject({ subscription: nameSchema, reason: z.string().max(64).optional() });
+const parkedQuerySchema = z.strictObject({ subscription: nameSchema.optional() });
+const verifyQuerySchema = z.strictObject({
+  after: z.coerce.number().int().min(0).default(0),
+  to: z.coerce.number().int().min(1).optional(),
+});
 
 /** The ledger over HTTP. */
 @Controller('v1/deliveries')
 @RequireRole('viewer')
 export class DeliveriesController {
-  constructor(private readonly ledger: LedgerReader) {}
+  constructor(
+    private readonly ledger: LedgerReader,
+    private readonly revival: Revival,
+    private readonly log: LogSource,
+    private readonly audit: VerifyDeliveries,
+    private readonly service: DeliveryService,
+  ) {}
 
   @Get()
   async list(
@@ -37,18 +54,87 @@ export class DeliveriesController {
     return { items, next: items.length < query.limit || last === undefined ? null : last.id };
   }
 
+  /** Subscriptions that are held at a position, and everything they want behind it with them. */
+  @Get('parked')
+  async parked(
+    @Query(zodQuery(parkedQuerySchema)) query: z.output<typeof parkedQuerySchema>,
+  ): Promise<{ items: ParkedView[] }> {
+    return { items: await this.ledger.parked(query.subscription) };
+  }
+
+  /** Recomputes from the log what every subscription had to be told, and compares. Reads the whole log: not for every minute. */
+  @Get('verify')
+  @RequireRole('admin')
+  verify(@Query(zodQuery(verifyQuerySchema)) query: z.output<typeof verifyQuerySchema>): Promise<DeliveryAudit> {
+    return this.audit.run(query);
+  }
+
+  /** All that were given up for a subscription are owed again, each once. */
+  @Post('retry')
+  @RequireRole('editor')
+  @HttpCode(202)
+  async retryAll(@Body(zodBody(retryBodySchema)) body: z.output<typeof retryBodySchema>): Promise<{ retried: number }> {
+    const retried = await this.revival.reviveDead(body);
+    this.service.hasten();
+    return { retried };
+  }
+
   @Get(':id')
   async one(@Param('id') id: string): Promise<LedgerEntry & { history: AttemptView[] }> {
-    const named = parseDeliveryId(id);
-    if (named !== undefined) {
-      const [entry] = await this.ledger.list({ ...named, limit: 1 });
-      const history = await this.ledger.attempts(named.subscription, named.position);
-      if (entry !== undefined) return { ...entry, history };
-    }
-    const form = deliveryId(42, 'ops-chat');
-    throw new TocsinError(
-      'TCN_NOT_FOUND',
-      `there is no delivery "${id}"; ids look like ${form} (event position, subscription)`,
-    );
+    const { subscription, position } = parsed(id);
+    const history = await this.ledger.attempts(subscription, position);
+    const entry =
+      (await this.ledger.one(subscription, position)) ?? (await this.#waitingOrGivenWay(subscription, position));
+    if (entry === undefined) throw notFound(id);
+    return { ...entry, history };
   }
+
+  /** Tries one again now: given up, or waiting for its next attempt. */
+  @Post(':id/retry')
+  @RequireRole('editor')
+  @HttpCode(202)
+  async retry(@Param('id') id: string): Promise<{ id: string }> {
+    const { subscription, position } = parsed(id);
+    const taken =
+      (await this.revival.reviveDead({ subscription, position })) > 0 ||
+      (await this.revival.hurry(subscription, position));
+    if (!taken) {
+      const entry = await this.ledger.one(subscription, position);
+      if (entry === undefined) throw notFound(id);
+      throw new TocsinError('TCN_CONFLICT', `delivery ${id} is ${entry.state}; to send it again, replay it`);
+    }
+    this.service.hasten();
+    return { id };
+  }
+
+  /** Those without a row of their own: behind the position at which their subscription is parked, or superseded. */
+  async #waitingOrGivenWay(subscription: string, position: number): Promise<LedgerEntry | undefined> {
+    const event = await this.log.at(position);
+    if (event === undefined) return undefined;
+    const base = { id: deliveryId(position, subscription), subscription, position, attempts: 0 };
+    const superseded = await this.ledger.supersededAt(subscription, position, event.subject);
+    if (superseded !== undefined) {
+      return { ...base, state: 'superseded', at: superseded.at, reason: `by the event at ${superseded.by}` };
+    }
+    const [parked] = await this.ledger.parked(subscription);
+    const spec = this.service.specOf(subscription);
+    if (parked === undefined || parked.after >= position || spec === undefined || !clauseMatches(spec, event)) {
+      return undefined;
+    }
+    return { ...base, state: 'parked', at: parked.since, reason: parked.reason };
+  }
+}
+
+function parsed(id: string): { subscription: string; position: number } {
+  const named = parseDeliveryId(id);
+  if (named === undefined) throw notFound(id);
+  return named;
+}
+
+function notFound(id: string): TocsinError {
+  const form = deliveryId(42, 'ops-chat');
+  return new TocsinError(
+    'TCN_NOT_FOUND',
+    `there is no delivery "${id}"; ids look like ${form} (event position, subscription)`,
+  );
 }

@@ -154,3 +154,81 @@ export class CreateDeliverySchema1700000000000 implements MigrationInterface {
     await runner.query('DROP SCHEMA delivery CASCADE');
   }
 }
+
+/** What is known of endpoints, what gave way to newer events, replays, and the ledger read from its newest end. */
+export class DeliveryPolicy1700000000001 implements MigrationInterface {
+  readonly name = 'DeliveryPolicy1700000000001';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      -- Where in the past a subscription began, for the revision that created it.
+      ALTER TABLE delivery.subscription ADD COLUMN history jsonb;
+
+      -- replay: the request that sends it again. revived: asked for by hand, not yet seen by the shard's owner.
+      ALTER TABLE delivery.pending ADD COLUMN replay bigint, ADD COLUMN revived boolean NOT NULL DEFAULT false;
+      CREATE INDEX pending_revived ON delivery.pending (shard, position) WHERE revived;
+      CREATE INDEX pending_newest ON delivery.pending (position DESC, subscription);
+
+      DROP INDEX delivery.dead_shard;
+      CREATE INDEX dead_newest ON delivery.dead (position DESC, subscription);
+      DROP INDEX delivery.attempt_delivered;
+      CREATE INDEX attempt_delivered ON delivery.attempt (position DESC, subscription) INCLUDE (shard) WHERE delivered;
+
+      -- One row a subscription that ever failed or was declared in a way that must be acted upon once.
+      CREATE TABLE delivery.endpoint (
+        subscription text PRIMARY KEY,
+        shard        int NOT NULL,
+        revision     bigint NOT NULL,
+        health       jsonb NOT NULL,
+        held_until   timestamptz
+      );
+
+      -- Matches of one subject from first_position up to, but not with, by_position gave way to the one there. However many they were,
+      -- one row.
+      CREATE TABLE delivery.superseded (
+        subscription   text NOT NULL,
+        subject        text NOT NULL,
+        first_position bigint NOT NULL,
+        by_position    bigint NOT NULL,
+        shard          int NOT NULL,
+        events         bigint NOT NULL,
+        at             timestamptz NOT NULL,
+        PRIMARY KEY (subscription, subject, by_position)
+      );
+      CREATE INDEX superseded_newest ON delivery.superseded (by_position DESC, subscription);
+
+      -- Events of delivery's own, from the batch that caused them until the log has them.
+      CREATE TABLE delivery.announcement (
+        id    text PRIMARY KEY,
+        shard int NOT NULL,
+        event jsonb NOT NULL
+      );
+
+      CREATE TABLE delivery.replay (
+        subscription text NOT NULL,
+        position     bigint NOT NULL,
+        shard        int NOT NULL,
+        next         bigint NOT NULL,
+        spec         jsonb NOT NULL,
+        PRIMARY KEY (subscription, position)
+      );
+
+      GRANT SELECT, INSERT, UPDATE, DELETE ON delivery.endpoint, delivery.superseded, delivery.announcement, delivery.replay
+        TO ${DELIVERY_ROLE};
+    `);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      DROP TABLE delivery.endpoint, delivery.superseded, delivery.announcement, delivery.replay;
+      DROP INDEX delivery.pending_newest, delivery.pending_revived, delivery.dead_newest, delivery.attempt_delivered;
+      CREATE INDEX dead_shard ON delivery.dead (shard, position);
+      CREATE INDEX attempt_delivered ON delivery.attempt (position, shard) WHERE delivered;
+      ALTER TABLE delivery.pending DROP COLUMN replay, DROP COLUMN revived;
+      ALTER TABLE delivery.subscription DROP COLUMN history;
+    `);
+  }
+}
+
+/** In the order in which they run. */
+export const DELIVERY_MIGRATIONS = [CreateDeliverySchema1700000000000, DeliveryPolicy1700000000001] as const;

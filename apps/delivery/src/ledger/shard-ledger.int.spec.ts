@@ -3,8 +3,9 @@ import { Database } from '@tocsin/postgres';
 import { testDatabase, type TestDatabase } from '@tocsin/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ShardLeases } from '../shards/shard-leases.js';
-import { CreateDeliverySchema1700000000000, DELIVERY_ROLE, SHARDS } from './schema.js';
-import { type AttemptRecord, type PendingRecord, ShardLedger } from './shard-ledger.js';
+import type { AttemptRecord, PendingRecord } from './records.js';
+import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './schema.js';
+import { ShardLedger } from './shard-ledger.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 const NOW = Date.UTC(2030, 0, 1);
@@ -35,7 +36,7 @@ function attempt(position: number, delivered: boolean, number = 1): AttemptRecor
 }
 
 function pending(position: number, attempts = 0): PendingRecord {
-  return { subscription: 's', position, subject: 'node/a', attempts, nextAt: NOW + 2_000, since: NOW };
+  return { subscription: 's', position, subject: 'node/a', attempts, nextAt: NOW + 2_000, since: NOW, replay: null };
 }
 
 describe('ShardLedger', () => {
@@ -50,7 +51,7 @@ describe('ShardLedger', () => {
       applicationName: 'test',
       role: DELIVERY_ROLE,
       schema: 'delivery',
-      migrations: [CreateDeliverySchema1700000000000],
+      migrations: DELIVERY_MIGRATIONS,
     });
   });
 
@@ -80,12 +81,14 @@ describe('ShardLedger', () => {
     const first = await ledger(checkpoint);
     checkpoint.now = 2;
     await Promise.all([
-      first.attempt(attempt(1, true)),
-      first.attempt(attempt(3, true)),
-      first.attempt(attempt(2, false)),
-      first.pending('s', 2, pending(2, 1)),
-      first.dead({ subscription: 's', position: 4, attempts: 22, reason: 'schedule-exhausted', at: NOW }),
-      first.parked('t', { subscription: 't', position: 9, reason: 'backlog', since: NOW }),
+      first.write((batch) => batch.attempt(attempt(1, true))),
+      first.write((batch) => batch.attempt(attempt(3, true))),
+      first.write((batch) => batch.attempt(attempt(2, false))),
+      first.write((batch) => batch.pending('s', 2, pending(2, 1))),
+      first.write((batch) =>
+        batch.dead({ subscription: 's', position: 4, attempts: 22, reason: 'schedule-exhausted', at: NOW }),
+      ),
+      first.write((batch) => batch.parked('t', { subscription: 't', position: 9, reason: 'backlog', since: NOW })),
     ]);
     await first.close(1_000);
     const state = await first.load();
@@ -93,6 +96,10 @@ describe('ShardLedger', () => {
       checkpoint: 2,
       pending: [{ ...pending(2, 1) }],
       parked: [{ subscription: 't', position: 9, reason: 'backlog', since: NOW }],
+      endpoints: [],
+      announcements: [],
+      replays: [],
+      superseded: [],
       settled: new Set(['s|3', 's|4']),
     });
     const [row] = await own.query<{ body_head: string }>('SELECT body_head FROM delivery.attempt WHERE position = 1');
@@ -102,8 +109,11 @@ describe('ShardLedger', () => {
   it('takes the row away with the attempt that settles it', async () => {
     const checkpoint = { now: 5 };
     const one = await ledger(checkpoint);
-    await one.pending('s', 5, pending(5));
-    await Promise.all([one.attempt(attempt(5, true)), one.pending('s', 5, null)]);
+    await one.write((batch) => batch.pending('s', 5, pending(5)));
+    await Promise.all([
+      one.write((batch) => batch.attempt(attempt(5, true))),
+      one.write((batch) => batch.pending('s', 5, null)),
+    ]);
     expect(await own.query('SELECT * FROM delivery.pending')).toEqual([]);
     await one.close(1_000);
   });
@@ -113,28 +123,28 @@ describe('ShardLedger', () => {
     const stale = await ledger({ now: 7 }, () => void (fenced += 1));
     await own.query(`UPDATE delivery.shard SET lease_until = '-infinity'`);
     await new ShardLeases(database, 'two', SHARDS).take(SHARDS);
-    await expect(stale.attempt(attempt(7, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
+    await expect(stale.write((batch) => batch.attempt(attempt(7, true)))).rejects.toMatchObject({ code: 'TCN_FENCED' });
     expect(fenced).toBe(1);
     expect(await own.query('SELECT * FROM delivery.attempt')).toEqual([]);
     expect(await own.query('SELECT max(checkpoint)::int AS checkpoint FROM delivery.shard')).toEqual([
       { checkpoint: 0 },
     ]);
-    await expect(stale.attempt(attempt(8, true))).rejects.toMatchObject({ code: 'TCN_FENCED' });
+    await expect(stale.write((batch) => batch.attempt(attempt(8, true)))).rejects.toMatchObject({ code: 'TCN_FENCED' });
   });
 
   it('never moves the checkpoint back', async () => {
     const checkpoint = { now: 9 };
     const one = await ledger(checkpoint);
-    await one.attempt(attempt(9, true));
+    await one.write((batch) => batch.attempt(attempt(9, true)));
     checkpoint.now = 3;
-    await one.attempt(attempt(3, true));
+    await one.write((batch) => batch.attempt(attempt(3, true)));
     expect((await one.load()).checkpoint).toBe(9);
     await one.close(1_000);
   });
 
   it('keeps attempts as they were written, also against the owner of the table', async () => {
     const one = await ledger({ now: 1 });
-    await one.attempt(attempt(1, true));
+    await one.write((batch) => batch.attempt(attempt(1, true)));
     await one.close(1_000);
     await expect(database.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/permission denied/);
     await expect(own.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/append-only/);

@@ -1,4 +1,4 @@
-import { readReplySchema, RPC } from '@tocsin/contracts';
+import { type LogStart, readReplySchema, RPC } from '@tocsin/contracts';
 import { type CloudEvent, fromCloudEvent, type RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 
@@ -11,6 +11,14 @@ export interface LogPage {
   head: number;
 }
 
+/** What to read. */
+export interface LogRequest {
+  after: number;
+  limit: number;
+  types?: string[];
+  subject?: string;
+}
+
 /** Reads the log by position, from the recorder: what the stream no longer has, or what is wanted out of turn. */
 export class LogSource {
   constructor(private readonly broker: Broker) {}
@@ -19,7 +27,7 @@ export class LogSource {
    * Events after a position, oldest first.
    * @throws TocsinError `TCN_UNAVAILABLE`, `TCN_TIMEOUT` where no recorder answers
    */
-  async read(request: { after: number; limit: number; types?: string[] }): Promise<LogPage> {
+  async read(request: LogRequest): Promise<LogPage> {
     const reply = await this.broker.request(RPC.logRead, request, { schema: readReplySchema });
     return {
       events: reply.events.map((event) => fromCloudEvent(event as CloudEvent)),
@@ -32,5 +40,26 @@ export class LogSource {
   async at(position: number): Promise<RecordedEvent | undefined> {
     const page = await this.read({ after: position - 1, limit: 1 });
     return page.events.find((event) => event.position === position);
+  }
+
+  /**
+   * The last position recorded before a time; 0 if there is none. Recording times never run backward in the log.
+   * @throws TocsinError as {@link read}
+   */
+  async positionBefore(timeMs: number): Promise<number> {
+    let low = 0;
+    let high = (await this.read({ after: 0, limit: 1 })).head;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const event = await this.at(middle);
+      if (event === undefined || Date.parse(event.recordedAt) < timeMs) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The position behind which something begins. @throws TocsinError as {@link read} */
+  async startOf(start: LogStart): Promise<number> {
+    return 'position' in start ? start.position : this.positionBefore(Date.parse(start.time));
   }
 }

@@ -1,10 +1,14 @@
 import {
+  type LogStart,
   type SubscriptionSpec,
   subscriptionDeclaredSchema,
   REGISTRY_EVENTS,
   subscriptionRemovedSchema,
 } from '@tocsin/contracts';
-import { clauseWantsType, labelsMatch, type RecordedEvent, shardOf } from '@tocsin/domain';
+import { clauseMatches, clauseWantsType, labelsMatch, type RecordedEvent, shardOf } from '@tocsin/domain';
+
+/** The registry's events about a subscription have the subject `subscription/<name>`. */
+const SUBJECT_PREFIX = 'subscription/';
 
 /** A subscription as it stood for the positions in (fromPosition, toPosition]. */
 export interface SubscriptionRevision {
@@ -15,11 +19,13 @@ export interface SubscriptionRevision {
   toPosition: number | undefined;
   readonly spec: SubscriptionSpec;
   readonly sealedRef: string;
+  /** Where in the past the subscription began, on the revision that created it. */
+  readonly history: LogStart | undefined;
 }
 
 /** What an event changed. */
 export type SubscriptionChange =
-  | { kind: 'declared'; revision: SubscriptionRevision; closed: SubscriptionRevision | undefined }
+  | { kind: 'declared'; created: boolean; revision: SubscriptionRevision; closed: SubscriptionRevision | undefined }
   | { kind: 'removed'; closed: SubscriptionRevision };
 
 /**
@@ -36,7 +42,11 @@ export class SubscriptionBook {
   /** Puts back a revision that was stored, unless it is known. */
   restore(revision: SubscriptionRevision): void {
     const known = this.#revisions.get(revision.name) ?? [];
-    if (known.some((one) => one.fromPosition === revision.fromPosition)) return;
+    const same = known.find((one) => one.fromPosition === revision.fromPosition);
+    if (same !== undefined) {
+      same.toPosition ??= revision.toPosition;
+      return;
+    }
     this.#revisions.set(
       revision.name,
       [...known, revision].sort((a, b) => a.fromPosition - b.fromPosition),
@@ -44,11 +54,16 @@ export class SubscriptionBook {
     this.#wanting.clear();
   }
 
-  /** Applies an event of the log, if it is about a subscription. Events that were applied before change nothing. */
+  /**
+   * Applies an event of the log, if it is about a subscription. One that was applied before, here or by another replica whose rows
+   * were restored, changes nothing more, but what it changed is told again: who hears of it goes by its position.
+   */
   apply(event: RecordedEvent): SubscriptionChange | undefined {
     switch (event.type) {
       case REGISTRY_EVENTS.subscriptionCreated:
       case REGISTRY_EVENTS.subscriptionUpdated:
+      case REGISTRY_EVENTS.subscriptionPaused:
+      case REGISTRY_EVENTS.subscriptionResumed:
         return this.#declare(event);
       case REGISTRY_EVENTS.subscriptionRemoved:
         return this.#remove(event);
@@ -69,6 +84,18 @@ export class SubscriptionBook {
     return next !== undefined && this.lives(next);
   }
 
+  /** The revision that made the subscription that is in force now, as far back as revisions are known. */
+  birthOf(name: string): SubscriptionRevision | undefined {
+    const revisions = this.#revisions.get(name) ?? [];
+    let birth = this.current(name);
+    for (let before = birth; before !== undefined;) {
+      birth = before;
+      const { fromPosition }: SubscriptionRevision = before;
+      before = revisions.find((revision) => revision.toPosition === fromPosition);
+    }
+    return birth;
+  }
+
   /** Forgets revisions that ended before `position`: nothing before it will be matched again. */
   dropBefore(position: number): void {
     for (const [name, revisions] of this.#revisions) {
@@ -85,20 +112,39 @@ export class SubscriptionBook {
     return [...new Set(this.#revisions.get(name)?.flatMap((revision) => revision.spec.types))];
   }
 
+  /** Is this event about a subscription of `shard`? */
+  isInShard({ subject }: Pick<RecordedEvent, 'subject'>, shard: number): boolean {
+    return subject.startsWith(SUBJECT_PREFIX) && shardOf(subject.slice(SUBJECT_PREFIX.length), this.shards) === shard;
+  }
+
   /** The subscriptions of `shard` that this event goes to. */
   matching(event: RecordedEvent, shard: number): SubscriptionRevision[] {
+    return this.matchingAnywhere(event, (revision) => revision.shard === shard);
+  }
+
+  /** The subscriptions that this event goes to, of those that `among` lets through. */
+  matchingAnywhere(
+    event: RecordedEvent,
+    among: (revision: SubscriptionRevision) => boolean = () => true,
+  ): SubscriptionRevision[] {
     return this.#wantingType(event.type).filter(
       (revision) =>
-        revision.shard === shard &&
+        among(revision) &&
         event.position > revision.fromPosition &&
         (revision.toPosition === undefined || event.position <= revision.toPosition) &&
         labelsMatch(revision.spec.labels, event),
     );
   }
 
-  /** Does this event go to the subscription, as it stood at the event's position? */
+  /** Does this event go to the subscription, as it stood at the event's position or as it began in the past? */
   wants(name: string, event: RecordedEvent): boolean {
-    return this.matching(event, shardOf(name, this.shards)).some((revision) => revision.name === name);
+    const revisions = this.#revisions.get(name) ?? [];
+    return revisions.some(
+      (revision) =>
+        (revision.toPosition === undefined || event.position <= revision.toPosition) &&
+        (event.position > revision.fromPosition || isHistoryOf(revision, event)) &&
+        clauseMatches(revision.spec, event),
+    );
   }
 
   #wantingType(type: string): SubscriptionRevision[] {
@@ -114,9 +160,17 @@ export class SubscriptionBook {
 
   #declare(event: RecordedEvent): SubscriptionChange | undefined {
     const data = subscriptionDeclaredSchema.parse(event.data);
+    const created = event.type === REGISTRY_EVENTS.subscriptionCreated;
     const revisions = this.#revisions.get(data.name) ?? [];
-    if (revisions.some((revision) => revision.fromPosition >= event.position)) return undefined;
+    const known = revisions.find((revision) => revision.fromPosition === event.position);
+    if (known !== undefined) {
+      const closed = revisions.find((revision) => revision.toPosition === event.position);
+      return { kind: 'declared', created, revision: known, closed };
+    }
+    // Later ones are known and this one was dropped: nothing will be matched against it again.
+    if (revisions.some((revision) => revision.fromPosition > event.position)) return undefined;
     const closed = this.#close(data.name, event.position);
+    const { from } = data.spec;
     const revision: SubscriptionRevision = {
       name: data.name,
       shard: shardOf(data.name, this.shards),
@@ -124,15 +178,18 @@ export class SubscriptionBook {
       toPosition: undefined,
       spec: data.spec,
       sealedRef: data.sealedRef,
+      history: created && typeof from === 'object' ? from : undefined,
     };
     this.#revisions.set(data.name, [...revisions, revision]);
     this.#wanting.clear();
-    return { kind: 'declared', revision, closed };
+    return { kind: 'declared', created, revision, closed };
   }
 
   #remove(event: RecordedEvent): SubscriptionChange | undefined {
     const { name } = subscriptionRemovedSchema.parse(event.data);
-    const closed = this.#close(name, event.position);
+    const closed =
+      this.#revisions.get(name)?.find((revision) => revision.toPosition === event.position) ??
+      this.#close(name, event.position);
     return closed === undefined ? undefined : { kind: 'removed', closed };
   }
 
@@ -142,4 +199,13 @@ export class SubscriptionBook {
     open.toPosition = position;
     return open;
   }
+}
+
+/** Is it from before the subscription was made, and did that ask for it? */
+function isHistoryOf(revision: SubscriptionRevision, event: RecordedEvent): boolean {
+  const { history } = revision;
+  if (history === undefined || event.position > revision.fromPosition) return false;
+  return 'position' in history
+    ? event.position > history.position
+    : Date.parse(event.recordedAt) >= Date.parse(history.time);
 }

@@ -1,9 +1,9 @@
-import type { SubscriptionSpec } from '@tocsin/contracts';
+import { type LogStart, subscriptionSpecSchema } from '@tocsin/contracts';
 import type { Database } from '@tocsin/postgres';
 import type { SubscriptionChange, SubscriptionRevision } from './subscription-book.js';
 
 const LOAD = `
-  SELECT name, shard, from_position, to_position, spec, sealed_ref
+  SELECT name, shard, from_position, to_position, spec, sealed_ref, history
   FROM delivery.subscription
   ORDER BY name, from_position`;
 
@@ -28,8 +28,9 @@ export class SubscriptionStore {
         shard: number;
         from_position: number;
         to_position: number | null;
-        spec: SubscriptionSpec;
+        spec: unknown;
         sealed_ref: string;
+        history: LogStart | null;
       }>(LOAD);
       return {
         checkpoint: projection?.checkpoint ?? 0,
@@ -38,8 +39,10 @@ export class SubscriptionStore {
           shard: row.shard,
           fromPosition: row.from_position,
           toPosition: row.to_position ?? undefined,
-          spec: row.spec,
+          // Stored before a field was there, it gets that field's default.
+          spec: subscriptionSpecSchema.parse(row.spec),
           sealedRef: row.sealed_ref,
+          history: row.history ?? undefined,
         })),
       };
     });
@@ -62,9 +65,16 @@ export class SubscriptionStore {
         if (change.kind === 'declared') {
           const { revision } = change;
           await tx.query(
-            `INSERT INTO delivery.subscription (name, from_position, shard, spec, sealed_ref)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-            [revision.name, revision.fromPosition, revision.shard, JSON.stringify(revision.spec), revision.sealedRef],
+            `INSERT INTO delivery.subscription (name, from_position, shard, spec, sealed_ref, history)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+            [
+              revision.name,
+              revision.fromPosition,
+              revision.shard,
+              JSON.stringify(revision.spec),
+              revision.sealedRef,
+              revision.history === undefined ? null : JSON.stringify(revision.history),
+            ],
           );
         }
       }

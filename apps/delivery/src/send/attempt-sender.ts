@@ -5,18 +5,18 @@ import {
   type Clock,
   isTocsinError,
   nextAttempt,
+  parseDuration,
   type Random,
   type RecordedEvent,
-  retryAfterPauseMs,
-  webhookId,
+  type Verdict,
 } from '@tocsin/domain';
-import type { SealedDestination } from '@tocsin/contracts';
+import { joinDestination, type SealedDestination, type SubscriptionSpec } from '@tocsin/contracts';
 import type { Logger } from '@tocsin/platform';
-import { type AttemptOutcome, renderRequest, type Sender } from '@tocsin/webhook';
-import { createHash } from 'node:crypto';
-import type { AttemptRecord } from '../ledger/shard-ledger.js';
+import type { AttemptOutcome, EventSender } from '@tocsin/webhook';
+import type { AttemptRecord } from '../ledger/records.js';
 import type { LogSource } from '../match/log-source.js';
 import type { SubscriptionBook } from '../match/subscription-book.js';
+import { attemptRecord } from './attempt-record.js';
 import type { DeliveryStatistics } from './delivery-statistics.js';
 import type { SealedDestinations } from './sealed-destinations.js';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
@@ -25,20 +25,20 @@ import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
 const NOT_READY_WAIT_MS = 1_000;
 /** A delivery that waits longer than this lets go of its event; it is read again from the log when its turn comes. */
 const KEEP_EVENT_MS = 60_000;
+/** Why a delivery is given up that cannot even be put into words for its destination. */
+const NOT_RENDERED = 'not-rendered';
 
 /** What an attempt needs. */
 export interface AttemptSenderParts {
-  sender: Sender;
-  destinations: SealedDestinations;
-  book: SubscriptionBook;
-  log: LogSource;
+  sender: Pick<EventSender, 'send'>;
+  destinations: Pick<SealedDestinations, 'of'>;
+  book: Pick<SubscriptionBook, 'current'>;
+  log: Pick<LogSource, 'at'>;
   statistics: DeliveryStatistics;
   clock: Clock;
   random: Random;
   logger: Logger;
   worker: string;
-  /** Aborted when the process stops: attempts under way end and do not count. */
-  stopping: AbortSignal;
 }
 
 /** Makes one attempt of one delivery, judges it, and has it recorded before anything else of its lane may go out. */
@@ -49,12 +49,18 @@ export class AttemptSender {
   readonly send = async (delivery: Delivery, queue: SubscriptionQueue, probe: boolean): Promise<void> => {
     const { clock, logger } = this.parts;
     try {
-      const [event, destination] = await Promise.all([
+      const spec = this.parts.book.current(delivery.subscription)?.spec;
+      if (spec === undefined || queue.removed) {
+        this.#notJudged(queue, probe);
+        await this.#giveUp(delivery, queue, 'subscription-removed');
+        return;
+      }
+      const [event, sealed] = await Promise.all([
         delivery.event ?? this.#eventAt(delivery.position),
         this.parts.destinations.of(delivery.subscription),
       ]);
       delivery.event = event;
-      await this.#attempt(delivery, queue, probe, event, destination);
+      await this.#attempt(delivery, queue, { event, sealed, spec, probe });
     } catch (error) {
       // Losing the shard ends this process's part in it; anything else here is a part of Tocsin that is not ready.
       const lost = isTocsinError(error, 'TCN_FENCED');
@@ -64,130 +70,174 @@ export class AttemptSender {
           'attempt not made',
         );
       }
-      queue.breaker = breakerRecords(queue.breaker, { signal: 'neutral', probe, nowMs: clock.now() });
-      queue.heldUntil = lost ? Number.POSITIVE_INFINITY : Math.max(queue.heldUntil, clock.now() + NOT_READY_WAIT_MS);
+      this.#notJudged(queue, probe);
       queue.putBack(delivery, delivery.nextAt);
+      queue.heldUntil = lost ? Number.POSITIVE_INFINITY : Math.max(queue.heldUntil, clock.now() + NOT_READY_WAIT_MS);
     }
   };
 
   async #attempt(
     delivery: Delivery,
     queue: SubscriptionQueue,
-    probe: boolean,
-    event: RecordedEvent,
-    destination: SealedDestination,
+    made: { event: RecordedEvent; sealed: SealedDestination; spec: SubscriptionSpec; probe: boolean },
   ): Promise<void> {
-    const { clock, random, sender, statistics, stopping } = this.parts;
-    const revision = this.parts.book.current(delivery.subscription);
-    if (revision === undefined || !queue.has(delivery)) {
-      queue.finish(delivery);
-      return;
-    }
+    const { clock, statistics } = this.parts;
     const startedAt = clock.now();
-    const request = renderRequest({
-      destination: { ...revision.spec.destination, url: destination.url, headers: destination.headers },
-      event,
-      secrets: destination.signingSecrets
-        .filter((secret) => secret.notAfter === undefined || secret.notAfter > startedAt)
-        .map((secret) => secret.secret),
-      nowMs: startedAt,
-    });
-    const outcome = await sender.send({ ...request, signal: stopping });
+    const outcome = await this.#outcomeOf(queue, made, startedAt);
     const nowMs = clock.now();
-    const verdict = classifyOutcome(outcome);
+    const verdict = outcome === NOT_RENDERED ? 'dead' : classifyOutcome(outcome);
     if (verdict === 'interrupted') {
+      this.#notJudged(queue, made.probe);
       queue.putBack(delivery, delivery.nextAt);
       return;
     }
-    queue.breaker = breakerRecords(queue.breaker, { signal: breakerSignal(outcome), probe, nowMs });
-    if (verdict !== 'success')
-      queue.heldUntil = Math.max(queue.heldUntil, nowMs + retryAfterPauseMs(outcome.retryAfterMs));
     delivery.attempts += 1;
     statistics.attempted(verdict);
-    const record = this.#record(delivery, event, outcome, { startedAt, verdict, url: request.url });
-
-    if (verdict === 'success') {
-      statistics.succeeded(nowMs - Date.parse(event.recordedAt));
-      await this.#settle(delivery, queue, record);
+    if (outcome === NOT_RENDERED) {
+      this.#notJudged(queue, made.probe);
+      await this.#giveUp(delivery, queue, NOT_RENDERED);
       return;
     }
+    const { url } = made.sealed;
+    const record = attemptRecord(delivery, made.event, outcome, { startedAt, verdict, url, worker: this.parts.worker });
+    queue.shard.learnt(queue, {
+      verdict,
+      signal: breakerSignal(outcome),
+      probe: made.probe,
+      retryAfterMs: outcome.retryAfterMs,
+      answer: outcome.kind === 'response' ? String(outcome.status) : outcome.errorClass,
+      position: delivery.position,
+      nowMs,
+    });
+    if (verdict === 'success') {
+      statistics.succeeded(nowMs - Date.parse(made.event.recordedAt));
+      await this.#settle(delivery, queue, record);
+    } else {
+      await this.#failed(delivery, queue, record, { verdict, outcome, nowMs, spec: made.spec });
+    }
+  }
+
+  async #outcomeOf(
+    queue: SubscriptionQueue,
+    made: { event: RecordedEvent; sealed: SealedDestination; spec: SubscriptionSpec },
+    nowMs: number,
+  ): Promise<AttemptOutcome | typeof NOT_RENDERED> {
+    const { sealed, spec, event } = made;
+    const destination = joinDestination(spec.destination, sealed.secrets ?? {});
+    try {
+      return await this.parts.sender.send({
+        destination:
+          sealed.secrets === undefined ? { ...destination, url: sealed.url, headers: sealed.headers } : destination,
+        event,
+        secrets: sealed.signingSecrets
+          .filter((secret) => secret.notAfter === undefined || secret.notAfter > nowMs)
+          .map((secret) => secret.secret),
+        signal: queue.shard.signal,
+      });
+    } catch (error) {
+      // Never thrown for anything a receiver does: this event cannot be said in this subscription's format, now or later.
+      this.parts.logger.error(
+        { err: error, subscription: queue.name, position: event.position },
+        'an event cannot be rendered for its destination',
+      );
+      return NOT_RENDERED;
+    }
+  }
+
+  async #failed(
+    delivery: Delivery,
+    queue: SubscriptionQueue,
+    record: AttemptRecord,
+    ended: { verdict: Exclude<Verdict, 'success'>; outcome: AttemptOutcome; nowMs: number; spec: SubscriptionSpec },
+  ): Promise<void> {
+    const { verdict, outcome, nowMs, spec } = ended;
     const next = nextAttempt({
       attemptsMade: delivery.attempts,
       verdict,
       retryAfterMs: outcome.retryAfterMs,
+      // How often in a row is counted for the endpoint, which then is disabled with all that waits.
+      blockedInARow: 0,
       nowMs,
-      random,
+      random: this.parts.random,
+      ...(spec.retry === undefined ? {} : { schedule: spec.retry.schedule.map((text) => parseDuration(text) ?? 0) }),
     });
-    if (next.dead === undefined) {
-      record.nextAt = next.at;
-      await this.#keep(delivery, queue, record, next.at);
-    } else if (next.disable) {
-      queue.shard.disable(delivery.subscription, next.reason);
-      await this.#keep(delivery, queue, record, nowMs);
-    } else {
-      statistics.gaveUp(next.reason);
-      record.outcome = 'dead';
-      await this.#settle(delivery, queue, record, next.reason);
+    if (verdict === 'blocked' && next.at !== undefined) {
+      // They all have the same name to resolve.
+      queue.heldUntil = Math.max(queue.heldUntil, next.at);
     }
+    const newer = queue.newerThan(delivery);
+    if (queue.removed) await this.#settle(delivery, queue, record, 'subscription-removed');
+    else if (newer !== undefined) await this.#supersede(delivery, queue, record, newer);
+    else if (next.dead === undefined) await this.#keep(delivery, queue, record, next.at);
+    else if (next.disable) await this.#keep(delivery, queue, record, nowMs);
+    else await this.#settle(delivery, queue, record, next.reason);
   }
 
   /** Delivered, or dead for a reason: one batch takes away the row and puts down how it ended. */
   async #settle(delivery: Delivery, queue: SubscriptionQueue, record: AttemptRecord, deadFor?: string): Promise<void> {
     const { ledger } = queue.shard;
-    const { subscription, position, attempts } = delivery;
-    queue.shard.accounted(delivery);
-    const written = [ledger.attempt(record)];
-    if (delivery.hasRow) written.push(ledger.pending(subscription, position, null));
-    if (deadFor !== undefined) {
-      written.push(ledger.dead({ subscription, position, attempts, reason: deadFor, at: this.parts.clock.now() }));
+    if (deadFor === undefined) {
+      queue.shard.accounted(delivery);
+    } else {
+      record.outcome = 'dead';
+      this.parts.statistics.gaveUp(deadFor);
+      queue.shard.bury(delivery, deadFor);
     }
     this.#log(record, deadFor);
-    await Promise.all(written);
+    await ledger.write((batch) => {
+      batch.attempt(record);
+      if (delivery.hasRow) batch.pending(delivery.subscription, delivery.position, null);
+    });
     queue.finish(delivery);
-    queue.shard.settled(queue);
+    queue.shard.settled(queue, delivery, deadFor === undefined);
+  }
+
+  /** Given up without an attempt. */
+  async #giveUp(delivery: Delivery, queue: SubscriptionQueue, reason: string): Promise<void> {
+    this.parts.statistics.gaveUp(reason);
+    await queue.shard.ledger.write(() => queue.shard.bury(delivery, reason));
+    queue.finish(delivery);
+    queue.shard.settled(queue, delivery, false);
+  }
+
+  /** It failed, and a newer event of its subject waits behind it. */
+  async #supersede(delivery: Delivery, queue: SubscriptionQueue, record: AttemptRecord, by: Delivery): Promise<void> {
+    this.#log(record);
+    await queue.shard.ledger.write((batch) => {
+      batch.attempt(record);
+      queue.shard.supersede(delivery, by.position);
+    });
+    queue.finish(delivery);
+    queue.shard.settled(queue, delivery, false);
   }
 
   /** To be tried again: the row says when, also to whoever owns the shard by then. */
   async #keep(delivery: Delivery, queue: SubscriptionQueue, record: AttemptRecord, at: number): Promise<void> {
-    const { ledger } = queue.shard;
     delivery.nextAt = at;
     delivery.hasRow = true;
+    record.nextAt = at;
     queue.shard.accounted(delivery);
     this.#log(record);
-    await Promise.all([ledger.attempt(record), ledger.pending(delivery.subscription, delivery.position, delivery)]);
+    await queue.shard.ledger.write((batch) => {
+      batch.attempt(record);
+      batch.pending(delivery.subscription, delivery.position, delivery);
+    });
     if (at - this.parts.clock.now() > KEEP_EVENT_MS) delivery.event = undefined;
-    queue.putBack(delivery, at);
+    // While this was written, a newer one may have come.
+    const newer = queue.newerThan(delivery);
+    if (newer !== undefined) {
+      await queue.shard.ledger.write(() => queue.shard.supersede(delivery, newer.position));
+      queue.finish(delivery);
+      queue.shard.settled(queue, delivery, false);
+      return;
+    }
+    if (queue.removed) await this.#giveUp(delivery, queue, 'subscription-removed');
+    else queue.putBack(delivery, at);
   }
 
-  #record(
-    delivery: Delivery,
-    event: RecordedEvent,
-    outcome: AttemptOutcome,
-    made: { startedAt: number; verdict: string; url: string },
-  ): AttemptRecord {
-    return {
-      subscription: delivery.subscription,
-      position: delivery.position,
-      webhookId: webhookId(event),
-      eventType: event.type,
-      eventSubject: event.subject,
-      number: delivery.attempts,
-      startedAt: made.startedAt,
-      delivered: made.verdict === 'success',
-      outcome: made.verdict === 'success' ? 'delivered' : made.verdict,
-      status: outcome.kind === 'response' ? outcome.status : undefined,
-      errorClass: outcome.kind === 'error' ? outcome.errorClass : undefined,
-      detail: outcome.kind === 'error' ? outcome.detail : undefined,
-      address: outcome.address,
-      // The URL itself may be a secret; its hash tells two of them apart.
-      urlHash: createHash('sha256').update(made.url).digest('hex').slice(0, 16),
-      phasesMs: { ...outcome.phasesMs },
-      responseBytes: outcome.responseBytes,
-      bodyHead: outcome.bodyHead,
-      nextAt: undefined,
-      worker: this.parts.worker,
-      traceId: undefined,
-    };
+  /** Nothing went out: the endpoint is not judged. */
+  #notJudged(queue: SubscriptionQueue, probe: boolean): void {
+    queue.breaker = breakerRecords(queue.breaker, { signal: 'neutral', probe, nowMs: this.parts.clock.now() });
   }
 
   #log(record: AttemptRecord, deadFor?: string): void {

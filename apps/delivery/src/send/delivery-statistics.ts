@@ -5,11 +5,12 @@ export interface DeliveryCounts {
   attempts: number;
   delivered: number;
   dead: number;
+  superseded: number;
 }
 
 /** Counts attempts for the metrics and for the noise receipt. */
 export class DeliveryStatistics {
-  readonly #counts: DeliveryCounts = { attempts: 0, delivered: 0, dead: 0 };
+  readonly #counts: DeliveryCounts = { attempts: 0, delivered: 0, dead: 0, superseded: 0 };
   readonly #meter = metrics.getMeter('tocsin.delivery');
   readonly #attempts = this.#meter.createCounter('tocsin_delivery_attempts_total', {
     description: 'Attempts by outcome',
@@ -19,6 +20,9 @@ export class DeliveryStatistics {
   });
   readonly #dead = this.#meter.createCounter('tocsin_deliveries_dead_total', {
     description: 'Events given up for a subscription, by reason',
+  });
+  readonly #superseded = this.#meter.createCounter('tocsin_deliveries_superseded_total', {
+    description: 'Events that gave way to a newer one of their subject',
   });
   readonly #latency = this.#meter.createHistogram('tocsin_delivery_latency_seconds', {
     description: 'From recording an event to the end of the attempt that delivered it',
@@ -42,6 +46,12 @@ export class DeliveryStatistics {
   gaveUp(reason: string): void {
     this.#counts.dead += 1;
     this.#dead.add(1, { reason } satisfies Attributes);
+  }
+
+  /** Deliveries gave way to newer ones. */
+  superseded(events: number): void {
+    this.#counts.superseded += events;
+    this.#superseded.add(events);
   }
 
   /** The counts so far. */

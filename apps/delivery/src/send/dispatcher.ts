@@ -4,8 +4,8 @@ import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
 
 /** Requests in flight in one process: enough for a large fan-out, few enough for one event loop. */
 export const PROCESS_SLOTS = 512;
-/** Requests in flight to one endpoint. Far below a tenth of the slots, so that a receiver that hangs takes nobody else's. */
-export const ENDPOINT_SLOTS = 4;
+/** A tenth of the slots for one receiver, over all its subscriptions, so that one that hangs takes nobody else's. */
+export const ENDPOINT_SLOTS = Math.floor(PROCESS_SLOTS / 10);
 /** Longest sleep before looking again, milliseconds: timers beyond it would be lost over a step of the wall clock. */
 const MAX_SLEEP_MS = 60_000;
 
@@ -19,8 +19,13 @@ export type Send = (delivery: Delivery, queue: SubscriptionQueue, probe: boolean
 export class Dispatcher {
   readonly #ready = new Set<SubscriptionQueue>();
   readonly #due = new TinyQueue<{ at: number; queue: SubscriptionQueue }>([], (a, b) => a.at - b.at);
+  /** The earliest entry of each queue in `#due`: a queue that is woken a thousand times while it rests has one. */
+  readonly #dueAt = new Map<SubscriptionQueue, number>();
   readonly #running = new Set<Promise<void>>();
+  /** Requests in flight by receiver, and who waits for one of them to end. */
+  readonly #endpoints = new Map<string, { inFlight: number; waiting: Set<SubscriptionQueue> }>();
   #timer: NodeJS.Timeout | undefined;
+  #wakesAt: number | undefined;
   #stopped = false;
 
   constructor(
@@ -53,42 +58,89 @@ export class Dispatcher {
   }
 
   #startOne(queue: SubscriptionQueue): boolean {
+    if (queue.size === queue.inFlight || queue.inFlight >= queue.window.limit || !queue.shard.mayStart()) return false;
     const nowMs = this.clock.now();
-    if (queue.inFlight >= ENDPOINT_SLOTS || !queue.shard.mayStart()) return false;
     const admission = breakerAdmits(queue.breaker, { nowMs, inFlight: queue.inFlight });
-    if (!admission.admitted) {
-      if (admission.waitUntilMs !== undefined && queue.size > queue.inFlight) {
-        this.#due.push({ at: admission.waitUntilMs, queue });
-      }
-      return false;
-    }
+    if (!admission.admitted) return this.#later(queue, admission.waitUntilMs);
+    const dueAt = queue.nextDueAt();
+    if (dueAt === undefined || dueAt > nowMs) return this.#later(queue, dueAt);
+    const allowedAt = queue.rate?.readyAt(nowMs) ?? nowMs;
+    if (allowedAt > nowMs) return this.#later(queue, allowedAt);
+    if (!this.#takeSlot(queue)) return false;
     const delivery = queue.take(nowMs);
     if (delivery === undefined) {
-      const at = queue.nextDueAt();
-      if (at !== undefined && Number.isFinite(at)) this.#due.push({ at, queue });
+      this.#freeSlot(queue.endpoint);
       return false;
     }
+    queue.rate?.take(nowMs);
     queue.breaker = admission.state;
+    const { endpoint } = queue;
     const run = this.send(delivery, queue, admission.probe).finally(() => {
       this.#running.delete(run);
+      this.#freeSlot(endpoint);
       this.wake(queue);
     });
     this.#running.add(run);
     return true;
   }
 
+  #takeSlot(queue: SubscriptionQueue): boolean {
+    let endpoint = this.#endpoints.get(queue.endpoint);
+    if (endpoint === undefined) {
+      endpoint = { inFlight: 0, waiting: new Set() };
+      this.#endpoints.set(queue.endpoint, endpoint);
+    }
+    if (endpoint.inFlight >= ENDPOINT_SLOTS) {
+      endpoint.waiting.add(queue);
+      return false;
+    }
+    endpoint.inFlight += 1;
+    return true;
+  }
+
+  #freeSlot(name: string): void {
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint === undefined) return;
+    endpoint.inFlight -= 1;
+    // One for each free slot; whoever has no use for it by now leaves it to the next that ends, and the last one wakes all.
+    let free = endpoint.inFlight === 0 ? endpoint.waiting.size : ENDPOINT_SLOTS - endpoint.inFlight;
+    for (const queue of endpoint.waiting) {
+      if (free === 0) break;
+      free -= 1;
+      endpoint.waiting.delete(queue);
+      this.#ready.add(queue);
+    }
+    if (endpoint.inFlight === 0) this.#endpoints.delete(name);
+  }
+
+  #later(queue: SubscriptionQueue, at: number | undefined): false {
+    if (at === undefined || !Number.isFinite(at) || at >= (this.#dueAt.get(queue) ?? Number.POSITIVE_INFINITY)) {
+      return false;
+    }
+    this.#dueAt.set(queue, at);
+    this.#due.push({ at, queue });
+    return false;
+  }
+
   #sleep(): void {
-    clearTimeout(this.#timer);
     const next = this.#due.peek();
+    if (next?.at === this.#wakesAt) return;
+    clearTimeout(this.#timer);
+    this.#wakesAt = undefined;
     if (next === undefined || this.#stopped) return;
     const wait = Math.min(Math.max(next.at - this.clock.now(), 0), MAX_SLEEP_MS);
-    this.#timer = setTimeout(() => {
-      const nowMs = this.clock.now();
-      for (let due = this.#due.peek(); due !== undefined && due.at <= nowMs; due = this.#due.peek()) {
-        this.#due.pop();
-        this.#ready.add(due.queue);
-      }
-      this.#pump();
-    }, wait);
+    this.#wakesAt = next.at;
+    this.#timer = setTimeout(() => this.#wakeDue(), wait);
+  }
+
+  #wakeDue(): void {
+    this.#wakesAt = undefined;
+    const nowMs = this.clock.now();
+    for (let due = this.#due.peek(); due !== undefined && due.at <= nowMs; due = this.#due.peek()) {
+      this.#due.pop();
+      if (this.#dueAt.get(due.queue) === due.at) this.#dueAt.delete(due.queue);
+      this.#ready.add(due.queue);
+    }
+    this.#pump();
   }
 }

@@ -1,5 +1,9 @@
 import { type BreakerState, newBreaker, type RecordedEvent } from '@tocsin/domain';
+import TinyQueue from 'tinyqueue';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
+import { InFlightWindow } from './in-flight-window.js';
+import type { Learnt } from '../retry/endpoint-watch.js';
+import type { TokenBucket } from './token-bucket.js';
 
 /** One event on its way to one subscription. */
 export interface Delivery {
@@ -15,6 +19,8 @@ export interface Delivery {
   nextAt: number;
   /** When this process took it up, epoch milliseconds. */
   readonly since: number;
+  /** Position of the request that replays it; null for the first telling. */
+  readonly replay: number | null;
   /** The event, while it is held in memory; read again from the log when it is not. */
   event: RecordedEvent | undefined;
   /** Has a row in `delivery.pending`. */
@@ -24,19 +30,26 @@ export interface Delivery {
 /** What a queue tells the shard it belongs to. */
 export interface QueueOwner {
   readonly ledger: ShardLedger;
+  /** Aborted when an attempt under way must end at once: another process may own the shard, or this one ends. */
+  readonly signal: AbortSignal;
   /** May an attempt start? Not when another process may own the shard by now. */
   mayStart(): boolean;
   /** The delivery is settled or has a row in the batch being gathered. */
   accounted(delivery: Delivery): void;
-  /** A delivery has left the queue. */
-  settled(queue: SubscriptionQueue): void;
-  /** Sends nothing more to the subscription, and keeps what it is owed. */
-  disable(subscription: string, reason: string): void;
+  /** A delivery has left the queue, by a success or otherwise. */
+  settled(queue: SubscriptionQueue, delivery: Delivery, success: boolean): void;
+  /** How an attempt ended. */
+  learnt(queue: SubscriptionQueue, learnt: Learnt): void;
+  /** An older delivery gives way to a newer one of its subject. */
+  supersede(older: Delivery, by: number): void;
+  /** The delivery is given up for a reason, within the batch being gathered. */
+  bury(delivery: Delivery, reason: string): void;
 }
 
-/** The lane a delivery belongs to. */
-export function laneOf(ordered: boolean, subject: string, position: number): string {
-  return ordered ? `subject ${subject}` : `position ${position}`;
+/** The lane a delivery belongs to. A replay goes beside the present, not before it. */
+export function laneOf(ordered: boolean, at: { subject: string; position: number; replay?: number | null }): string {
+  const apart = at.replay === undefined || at.replay === null ? '' : `replay ${at.replay} `;
+  return ordered ? `${apart}subject ${at.subject}` : `position ${at.position}`;
 }
 
 /**
@@ -45,22 +58,35 @@ export function laneOf(ordered: boolean, subject: string, position: number): str
  */
 export class SubscriptionQueue {
   readonly #lanes = new Map<string, Delivery[]>();
+  readonly #byPosition = new Map<number, Delivery>();
   readonly #inFlight = new Set<Delivery>();
-  #size = 0;
-  /** No attempt before this time, epoch milliseconds: Retry-After, a resting breaker and a missing registry hold all lanes. */
+  /** Heads of lanes by when they are due; an entry that is no longer true is passed over. */
+  readonly #heads = new TinyQueue<{ at: number; delivery: Delivery }>(
+    [],
+    (a, b) => a.at - b.at || a.delivery.position - b.delivery.position,
+  );
+  /** No attempt before this time, epoch milliseconds: Retry-After, a pause and a missing registry hold all lanes. */
   heldUntil = 0;
   /** What is known of the endpoint. */
   breaker: BreakerState = newBreaker();
+  readonly window = new InFlightWindow();
+  rate: TokenBucket | undefined;
+  /** The subscription is gone: what is in flight may end, nothing is tried again. */
+  removed = false;
+  /** The receiver's origin: slots are counted for it over all subscriptions. */
+  endpoint = '';
 
   constructor(
     readonly name: string,
     /** The shard it belongs to while this process owns that. */
     readonly shard: QueueOwner,
+    /** A newer event of a subject takes the place of an older one that waits. */
+    public latestOnly = false,
   ) {}
 
   /** Deliveries tracked, in flight or waiting. */
   get size(): number {
-    return this.#size;
+    return this.#byPosition.size;
   }
 
   /** Attempts under way. */
@@ -68,70 +94,119 @@ export class SubscriptionQueue {
     return this.#inFlight.size;
   }
 
-  /** Adds a delivery behind those of its lane with smaller positions. */
-  add(delivery: Delivery): void {
-    this.#size += 1;
+  /** Is nothing going out now, because the endpoint rests or is held? */
+  resting(nowMs: number): boolean {
+    return this.breaker.phase === 'open' || this.heldUntil > nowMs;
+  }
+
+  /** The delivery of the event at that position, if it is tracked. */
+  at(position: number): Delivery | undefined {
+    return this.#byPosition.get(position);
+  }
+
+  /**
+   * Adds a delivery behind those of its lane with smaller positions.
+   * @returns deliveries that are out of the queue because of it: older ones of its subject where only the latest counts, or itself
+   */
+  add(delivery: Delivery): Delivery[] {
     const lane = this.#lanes.get(delivery.lane);
     if (lane === undefined) {
+      this.#byPosition.set(delivery.position, delivery);
       this.#lanes.set(delivery.lane, [delivery]);
-      return;
+      this.#headChanged(delivery);
+      return [];
     }
+    const latestOnly = this.latestOnly && delivery.replay === null;
+    const newest = lane.at(-1);
+    if (latestOnly && newest !== undefined && newest.position > delivery.position) return [delivery];
+    this.#byPosition.set(delivery.position, delivery);
+    const given = latestOnly ? lane.filter((older) => !this.#inFlight.has(older)) : [];
+    for (const older of given) this.#remove(older, lane);
     let index = lane.length;
     while (index > 0 && (lane[index - 1]?.position ?? 0) > delivery.position) index -= 1;
     // A head in flight stays the head, even if an older delivery comes back by hand: two of a lane never overlap.
     const head = lane[0];
     if (index === 0 && head !== undefined && this.#inFlight.has(head)) index = 1;
     lane.splice(index, 0, delivery);
+    if (index === 0) this.#headChanged(delivery);
+    return given;
   }
 
   /** Takes the next delivery that may go out now, and counts it as in flight. */
   take(nowMs: number): Delivery | undefined {
     if (nowMs < this.heldUntil) return undefined;
-    for (const lane of this.#lanes.values()) {
-      const head = lane[0];
-      if (head === undefined || head.nextAt > nowMs || this.#inFlight.has(head)) continue;
-      this.#inFlight.add(head);
-      return head;
-    }
-    return undefined;
+    const next = this.#nextHead();
+    if (next === undefined || next.nextAt > nowMs) return undefined;
+    this.#heads.pop();
+    this.#inFlight.add(next);
+    return next;
   }
 
   /** When the next delivery becomes due, epoch milliseconds; undefined if all are in flight or none is there. */
   nextDueAt(): number | undefined {
-    let due: number | undefined;
-    for (const lane of this.#lanes.values()) {
-      const head = lane[0];
-      if (head === undefined || this.#inFlight.has(head)) continue;
-      if (due === undefined || head.nextAt < due) due = head.nextAt;
-      if (due <= this.heldUntil) break;
-    }
-    return due === undefined ? undefined : Math.max(due, this.heldUntil);
+    const next = this.#nextHead();
+    return next === undefined ? undefined : Math.max(next.nextAt, this.heldUntil);
   }
 
   /** The delivery has ended, one way or the other, and leaves its lane. */
   finish(delivery: Delivery): void {
     this.#inFlight.delete(delivery);
     const lane = this.#lanes.get(delivery.lane);
-    const index = lane?.indexOf(delivery) ?? -1;
-    if (lane === undefined || index < 0) return;
-    lane.splice(index, 1);
-    this.#size -= 1;
-    if (lane.length === 0) this.#lanes.delete(delivery.lane);
+    if (lane === undefined || !lane.includes(delivery)) return;
+    this.#remove(delivery, lane);
+    const head = lane[0];
+    if (head === undefined) this.#lanes.delete(delivery.lane);
+    else this.#headChanged(head);
   }
 
   /** The attempt failed or could not be made: the delivery stays the head of its lane, due at `nextAt`. */
   putBack(delivery: Delivery, nextAt: number): void {
     this.#inFlight.delete(delivery);
     delivery.nextAt = nextAt;
+    const head = this.#lanes.get(delivery.lane)?.[0];
+    if (head !== undefined) this.#headChanged(head);
   }
 
-  /** Is it still here? An attempt may come back after its subscription was removed. */
-  has(delivery: Delivery): boolean {
-    return this.#lanes.get(delivery.lane)?.includes(delivery) ?? false;
+  /** Somebody wants it now. One in flight goes its way. */
+  hurry(delivery: Delivery, nowMs: number): void {
+    if (this.#inFlight.has(delivery) || delivery.nextAt <= nowMs) return;
+    delivery.nextAt = nowMs;
+    if (this.#lanes.get(delivery.lane)?.[0] === delivery) this.#headChanged(delivery);
   }
 
-  /** All that is tracked. */
-  *all(): Iterable<Delivery> {
-    for (const lane of this.#lanes.values()) yield* lane;
+  /** The newer delivery that makes this one needless, where only the latest counts. */
+  newerThan(delivery: Delivery): Delivery | undefined {
+    if (!this.latestOnly || delivery.replay !== null) return undefined;
+    const newest = this.#lanes.get(delivery.lane)?.at(-1);
+    return newest !== undefined && newest.position > delivery.position ? newest : undefined;
+  }
+
+  /** Position of the newest delivery of a lane. */
+  newestOf(lane: string): number | undefined {
+    return this.#lanes.get(lane)?.at(-1)?.position;
+  }
+
+  /** All that waits and is not in flight. */
+  waiting(): Delivery[] {
+    return [...this.#byPosition.values()].filter((delivery) => !this.#inFlight.has(delivery));
+  }
+
+  #remove(delivery: Delivery, lane: Delivery[]): void {
+    lane.splice(lane.indexOf(delivery), 1);
+    this.#byPosition.delete(delivery.position);
+  }
+
+  #headChanged(head: Delivery): void {
+    if (!this.#inFlight.has(head)) this.#heads.push({ at: head.nextAt, delivery: head });
+  }
+
+  #nextHead(): Delivery | undefined {
+    for (let top = this.#heads.peek(); top !== undefined; top = this.#heads.peek()) {
+      const { at, delivery } = top;
+      const isHead = this.#lanes.get(delivery.lane)?.[0] === delivery;
+      if (isHead && at === delivery.nextAt && !this.#inFlight.has(delivery)) return delivery;
+      this.#heads.pop();
+    }
+    return undefined;
   }
 }

@@ -1,16 +1,15 @@
-import type { Clock, RecordedEvent } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
-import type { Database } from '@tocsin/postgres';
-import { ShardLedger } from '../ledger/shard-ledger.js';
-import type { LogSource } from '../match/log-source.js';
-import type { SubscriptionBook, SubscriptionChange } from '../match/subscription-book.js';
-import type { SubscriptionStore } from '../match/subscription-store.js';
+import type { RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
-import type { Dispatcher } from '../send/dispatcher.js';
+import type { Database } from '@tocsin/postgres';
+import type { ShardState } from '../ledger/records.js';
+import { ShardLedger } from '../ledger/shard-ledger.js';
+import type { SubscriptionChange } from '../match/subscription-book.js';
+import type { SubscriptionStore } from '../match/subscription-store.js';
+import type { Revival } from '../retry/revival.js';
 import type { SealedDestinations } from '../send/sealed-destinations.js';
 import { LogFeed } from './log-feed.js';
 import { type Lease, LEASE_MS, RENEW_MS, type ShardLeases } from './shard-leases.js';
-import { ShardRunner } from './shard-runner.js';
+import { ShardRunner, type ShardRunnerParts } from './shard-runner.js';
 
 /** A shard given to another replica ends what it has in flight first; longer than any attempt may take, milliseconds. */
 const HAND_OVER_MS = 20_000;
@@ -18,17 +17,18 @@ const HAND_OVER_MS = 20_000;
 const HOUSEKEEPING_ROUNDS = 10;
 
 /** What the keeper works with. */
-export interface ShardKeeperParts {
+export interface ShardKeeperParts extends ShardRunnerParts {
   database: Database;
   broker: Broker;
   leases: ShardLeases;
   store: SubscriptionStore;
-  book: SubscriptionBook;
-  dispatcher: Dispatcher;
+  revival: Revival;
   destinations: SealedDestinations;
-  log: LogSource;
-  clock: Clock;
-  logger: Logger;
+}
+
+interface OwnedShard {
+  lease: Lease;
+  runner: ShardRunner;
 }
 
 /**
@@ -36,7 +36,7 @@ export interface ShardKeeperParts {
  * from one reading of the log.
  */
 export class ShardKeeper {
-  readonly #runners = new Map<number, { lease: Lease; runner: ShardRunner }>();
+  readonly #owned = new Map<number, OwnedShard>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #feed: LogFeed;
   #unsaved: SubscriptionChange[] = [];
@@ -51,7 +51,7 @@ export class ShardKeeper {
 
   /** The shards that are worked on here. */
   get runners(): ShardRunner[] {
-    return [...this.#runners.values()].map(({ runner }) => runner);
+    return [...this.#owned.values()].map(({ runner }) => runner);
   }
 
   /** Has the first round gone well: the subscriptions are known and the log is being read? */
@@ -64,18 +64,23 @@ export class ShardKeeper {
     this.#loop = this.#rounds();
   }
 
+  /** Does the next round now: something is to be taken up. */
+  hasten(): void {
+    this.#wakeUp?.resolve();
+  }
+
   /** Ends what is in flight, writes it down, and gives the shards back. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     this.#wakeUp?.resolve();
     await this.#loop;
     await this.#feed.stop();
-    const shards = [...this.#runners.keys()];
-    await Promise.all([...this.#runners.values()].map(({ runner }) => runner.close(timeoutMs)));
-    this.#runners.clear();
+    const owned = [...this.#owned.values()];
+    await Promise.all(owned.map(({ runner }) => runner.close(timeoutMs)));
+    this.#owned.clear();
     await Promise.all(this.#leaving);
     try {
-      await this.parts.leases.release(shards);
+      await this.parts.leases.release(owned.map(({ lease }) => lease));
       await this.parts.leases.leave();
     } catch (error) {
       this.parts.logger.warn({ err: error }, 'leases not given back; they run out by themselves');
@@ -84,6 +89,8 @@ export class ShardKeeper {
 
   async #rounds(): Promise<void> {
     for (let round = 0; !this.#stopping; round += 1) {
+      // Made before the round: a call of `hasten` while it runs is not lost.
+      this.#wakeUp = Promise.withResolvers<void>();
       try {
         if (!this.#ready) await this.#open();
         await this.#round();
@@ -91,7 +98,6 @@ export class ShardKeeper {
       } catch (error) {
         this.parts.logger.warn({ err: error }, 'shards not renewed, trying again');
       }
-      this.#wakeUp = Promise.withResolvers<void>();
       const timer = setTimeout(this.#wakeUp.resolve, RENEW_MS);
       if (this.#stopping) this.#wakeUp.resolve();
       await this.#wakeUp.promise;
@@ -100,45 +106,61 @@ export class ShardKeeper {
   }
 
   async #open(): Promise<void> {
+    await this.#feed.startAfter(await this.#restoreBook());
+    this.#ready = true;
+  }
+
+  async #restoreBook(): Promise<number> {
     const { revisions, checkpoint } = await this.parts.store.load();
     for (const revision of revisions) this.parts.book.restore(revision);
-    await this.#feed.startAfter(checkpoint);
-    this.#ready = true;
+    return checkpoint;
   }
 
   async #round(): Promise<void> {
     const { leases, clock, logger } = this.parts;
     const askedAt = clock.monotonicMs();
-    const { held, share } = await leases.renew([...this.#runners.values()].map(({ lease }) => lease));
-    const holds = new Set(held.map((lease) => lease.shard));
-    for (const [shard, { runner }] of this.#runners) {
-      if (holds.has(shard)) runner.leaseRenewed(askedAt + LEASE_MS);
+    const { held, share } = await leases.renew([...this.#owned.values()].map(({ lease }) => lease));
+    const epochs = new Map(held.map((lease) => [lease.shard, lease.epoch]));
+    for (const [shard, { lease, runner }] of this.#owned) {
+      if (epochs.get(shard) === lease.epoch) runner.leaseRenewed(askedAt + LEASE_MS);
       else this.#lost(shard, runner);
     }
-    const missing = share - this.#runners.size;
+    const missing = share - this.#owned.size;
     if (missing > 0) {
+      const takenAt = clock.monotonicMs();
       const taken = await leases.take(missing);
       if (taken.length > 0) {
         logger.info({ shards: taken.map((lease) => lease.shard) }, 'shards taken');
-        await this.#begin(taken, askedAt + LEASE_MS);
+        await this.#begin(taken, takenAt + LEASE_MS);
       }
     }
-    for (const shard of [...this.#runners.keys()].slice(share)) this.#giveAway(shard);
+    for (const shard of [...this.#owned.keys()].slice(share)) this.#giveAway(shard);
+    await this.#takeRevived();
+    for (const runner of this.runners) runner.tick();
   }
 
+  /** All that can fail is done before anything is changed: what could not be loaded is given back and taken again later. */
   async #begin(taken: readonly Lease[], leaseUntil: number): Promise<void> {
-    const { revisions } = await this.parts.store.load();
-    for (const revision of revisions) this.parts.book.restore(revision);
+    const loaded: { lease: Lease; runner: ShardRunner; state: ShardState }[] = [];
+    try {
+      await this.#restoreBook();
+      for (const lease of taken) {
+        const runner = this.#runnerOf(lease);
+        loaded.push({ lease, runner, state: await runner.ledger.load() });
+      }
+    } catch (error) {
+      await this.parts.leases.release(taken);
+      throw error;
+    }
+    // The reading stands still while they come in: a batch must not pass them half-way.
+    await this.#feed.stop();
     let behind = this.#feed.position;
-    for (const lease of taken) {
-      const runner = this.#runnerOf(lease);
-      const state = await runner.ledger.load();
-      this.#runners.set(lease.shard, { lease, runner });
+    for (const { lease, runner, state } of loaded) {
+      this.#owned.set(lease.shard, { lease, runner });
       runner.leaseRenewed(leaseUntil);
       runner.start(state);
       behind = Math.min(behind, state.checkpoint);
     }
-    // Always anew, also where nothing seems missed: a batch may be on its way past the shards that were here when it came.
     await this.#feed.startAfter(behind);
   }
 
@@ -154,26 +176,29 @@ export class ShardKeeper {
   }
 
   #lost(shard: number, runner: ShardRunner): void {
-    runner.stop();
-    if (this.#runners.get(shard)?.runner !== runner) return;
-    this.#runners.delete(shard);
+    runner.abandon();
+    if (this.#owned.get(shard)?.runner !== runner) return;
+    this.#owned.delete(shard);
     this.parts.logger.warn({ shard }, 'shard lost to another replica');
   }
 
   #giveAway(shard: number): void {
-    const { lease, runner } = this.#runners.get(shard) ?? {};
+    const { lease, runner } = this.#owned.get(shard) ?? {};
     if (lease === undefined || runner === undefined) return;
-    this.#runners.delete(shard);
+    this.#owned.delete(shard);
+    const { leases, logger, clock } = this.parts;
     // Renewing goes on until the last answer is written down: nobody else may start the same lane before.
     const renewing = setInterval(() => {
-      this.parts.leases.renew([lease]).catch((error: unknown) => {
-        this.parts.logger.warn({ err: error, shard }, 'lease of a shard on its way out not renewed');
-      });
+      const askedAt = clock.monotonicMs();
+      leases.renew([lease]).then(
+        ({ held }) => (held.length > 0 ? runner.leaseRenewed(askedAt + LEASE_MS) : runner.abandon()),
+        (error: unknown) => logger.warn({ err: error, shard }, 'lease of a shard on its way out not renewed'),
+      );
     }, RENEW_MS);
     const leaving = runner
       .close(HAND_OVER_MS)
-      .then(() => this.parts.leases.release([shard]))
-      .catch((error: unknown) => this.parts.logger.warn({ err: error, shard }, 'shard not given back'))
+      .then(() => leases.release([lease]))
+      .catch((error: unknown) => logger.warn({ err: error, shard }, 'shard not given back'))
       .finally(() => {
         clearInterval(renewing);
         this.#leaving.delete(leaving);
@@ -181,30 +206,37 @@ export class ShardKeeper {
     this.#leaving.add(leaving);
   }
 
-  async #take(events: RecordedEvent[]): Promise<void> {
-    for (const event of events) {
-      const change = this.parts.book.apply(event);
-      if (change === undefined) continue;
-      this.#unsaved.push(change);
-      this.#tell(change);
-    }
-    const last = events.at(-1);
-    if (this.#unsaved.length > 0 && last !== undefined) {
-      await this.parts.store.save(this.#unsaved, last.position);
-      this.#unsaved = [];
-    }
-    for (const { runner } of this.#runners.values()) {
-      for (const event of events) runner.offer(event);
-      runner.batchTaken();
+  async #takeRevived(): Promise<void> {
+    const owned = [...this.#owned.values()];
+    for (const { runner } of owned) runner.beforeRevived();
+    const rows = await this.parts.revival.take(
+      owned.map(({ lease }) => lease),
+      owned.flatMap(({ runner }) => runner.full),
+    );
+    for (const { lease, runner } of owned) {
+      runner.revived(rows.filter((row) => row.shard === lease.shard));
     }
   }
 
-  #tell(change: SubscriptionChange): void {
-    const { name, shard } = change.kind === 'declared' ? change.revision : change.closed;
-    this.parts.destinations.forget(name);
-    const runner = this.#runners.get(shard)?.runner;
-    if (change.kind === 'declared') runner?.declared(name);
-    else runner?.removed(name);
+  async #take(events: RecordedEvent[]): Promise<void> {
+    const changes = new Map<number, SubscriptionChange>();
+    for (const event of events) {
+      const change = this.parts.book.apply(event);
+      if (change === undefined) continue;
+      changes.set(event.position, change);
+      this.#unsaved.push(change);
+      this.parts.destinations.forget(change.kind === 'declared' ? change.revision.name : change.closed.name);
+    }
+    const last = events.at(-1);
+    if (this.#unsaved.length > 0 && last !== undefined) {
+      const saving = this.#unsaved;
+      await this.parts.store.save(saving, last.position);
+      this.#unsaved = this.#unsaved.slice(saving.length);
+    }
+    for (const { runner } of this.#owned.values()) {
+      for (const event of events) runner.offer(event, changes.get(event.position));
+      runner.batchTaken();
+    }
   }
 
   async #keepHouse(): Promise<void> {

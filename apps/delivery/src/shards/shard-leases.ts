@@ -4,8 +4,8 @@ import type { Database } from '@tocsin/postgres';
 export const LEASE_MS = 3_000;
 /** How often leases are renewed, milliseconds: two may fail before one runs out. */
 export const RENEW_MS = 1_000;
-/** A replica not seen for so long does not count when the shards are shared out, milliseconds. */
-const REPLICA_GONE_MS = 5_000;
+/** A replica not seen for so long does not count when the shards are shared out, milliseconds: its leases have run out as well. */
+const REPLICA_GONE_MS = LEASE_MS;
 
 /** A shard this replica owns, and the epoch that proves it. */
 export interface Lease {
@@ -29,7 +29,10 @@ const TAKE = `
     SELECT id FROM delivery.shard WHERE owner IS NULL OR lease_until < now()
     ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
   RETURNING id AS shard, epoch`;
-const RELEASE = `UPDATE delivery.shard SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND id = ANY ($2)`;
+/** By epoch: a shard that was lost and taken again meanwhile is another lease. */
+const RELEASE = `
+  UPDATE delivery.shard SET owner = NULL, lease_until = '-infinity'
+  WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $3::bigint[]))`;
 
 /** The leases of one replica in `delivery.shard`. All times are the database's. */
 export class ShardLeases {
@@ -67,8 +70,13 @@ export class ShardLeases {
   }
 
   /** Gives shards back, so that another replica need not wait for the lease to run out. */
-  async release(shards: readonly number[]): Promise<void> {
-    await this.database.query(RELEASE, [this.replica, shards]);
+  async release(leases: readonly Lease[]): Promise<void> {
+    if (leases.length === 0) return;
+    await this.database.query(RELEASE, [
+      this.replica,
+      leases.map((lease) => lease.shard),
+      leases.map((lease) => lease.epoch),
+    ]);
   }
 
   /** This replica ends. */
