@@ -78,7 +78,7 @@ export default {
       name: 'drivers-know-domain-and-contracts-only',
       comment: 'A library owns one driver and knows no other library. Spans are made everywhere.',
       severity: 'error',
-      from: { path: '^libs/(?!(?:domain|contracts|tracing|event-store|platform|testing)/)([^/]+)/', pathNot: SPECS },
+      from: { path: '^libs/(?!(?:domain|contracts|tracing|event-store|client|platform|testing)/)([^/]+)/', pathNot: SPECS },
       to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|$1)/' },
     },
     {
@@ -94,6 +94,13 @@ export default {
       severity: 'error',
       from: { path: '^libs/event-store/', pathNot: SPECS },
       to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|postgres|event-store)/' },
+    },
+    {
+      name: 'client-stands-on-jetstream-alone',
+      comment: 'Consumers of internal teams speak NATS through the library that owns it.',
+      severity: 'error',
+      from: { path: '^libs/client/', pathNot: SPECS },
+      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|jetstream|client)/' },
     },
     {
       name: 'testing-knows-embedded-and-below',

@@ -81,7 +81,7 @@ function message(key: string, types: string[], version: number, data: Json): Jso
   const dataschemas = types.map((type) => EVENT_CATALOGUE.get(type)?.dataschema);
   return {
     name: key,
-    title: types.length === 1 ? types[0] : `${types[0]?.replace('.node.', '.<kind>.')}`,
+    title: types.length === 1 ? types[0] : types[0]?.replace('.node.', '.<kind>.'),
     contentType: 'application/cloudevents+json',
     headers: {
       type: 'object',
@@ -139,7 +139,7 @@ function cloudEvent(): Json {
 /** A schema as AsyncAPI takes it; the named parts go to the components. */
 function hoist(schema: z.ZodType, components: Json): Json {
   const { $schema: _dialect, definitions = {}, ...root } = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' });
-  for (const [name, definition] of Object.entries(definitions)) components[name] = moved(definition);
+  for (const [name, definition] of Object.entries(definitions as Json)) components[name] = moved(definition);
   return moved(root) as Json;
 }
 

@@ -29,6 +29,7 @@ export class Log {
     await log.#processes.spawn('event-recorder', process.execPath, [...FROM_SOURCE, RECORDER], {
       env: {
         TOCSIN_HTTP_PORT: String(port),
+        TOCSIN_GRPC_PORT: String(await freePort()),
         TOCSIN_POSTGRES_URL: database.url,
         TOCSIN_NATS_URL: log.nats.url,
         TOCSIN_API_KEY: API_KEY,
@@ -49,6 +50,12 @@ export class Log {
   spawn(name: string, script: string, args: string[], line: RegExp): Promise<TestProcess> {
     const path = join(import.meta.dirname, script);
     return this.#processes.spawn(name, process.execPath, [...FROM_SOURCE, path, ...args], { ready: { line } });
+  }
+
+  /** One of the documentation's examples as a process of its own. */
+  example(file: string, env: Record<string, string>): Promise<TestProcess> {
+    const path = resolve(import.meta.dirname, '../../../docs/examples/internal-teams', file);
+    return this.#processes.spawn(file, process.execPath, [...FROM_SOURCE, path], { env });
   }
 
   /** Records events of these subjects, in order, and returns their positions. */

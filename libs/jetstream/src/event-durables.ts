@@ -79,7 +79,7 @@ export class EventDurables {
   async stream(): Promise<EventsStreamState | undefined> {
     const info = await findEventsStream(this.#link);
     if (info === undefined) return undefined;
-    return { createdAt: String(info.created), first: info.state.first_seq, last: info.state.last_seq };
+    return { createdAt: info.created, first: info.state.first_seq, last: info.state.last_seq };
   }
 
   /** How a durable stands; undefined where there is none, or no stream. */

@@ -1,0 +1,3 @@
+import { postgres } from '@tocsin/postgres';
+
+export const found = postgres;

@@ -1,0 +1,3 @@
+import { jetstream } from '@tocsin/jetstream';
+
+export const found = jetstream;

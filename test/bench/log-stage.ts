@@ -1,0 +1,185 @@
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { RPC } from '@tocsin/contracts';
+import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
+import { ProcessGroup } from '@tocsin/testing';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Pool } from 'undici';
+import type { Send } from './load.js';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const API_KEY = 'bench-key-0123456789-0123456789-0123456789';
+const NATS_CONNECTIONS = 4;
+
+let made = 0;
+
+/** An event such as an observer writes, about one of `subjects` targets. */
+export function event(subjects = 5_000) {
+  made += 1;
+  const name = `edge-${made % subjects}`;
+  return {
+    id: `bench_${process.pid}_${made}`,
+    source: 'urn:bench',
+    type: made % 1_000 === 0 ? 'com.acme.rare' : made % 2 === 0 ? 'com.acme.node.online' : 'com.acme.node.offline',
+    subject: `node/${name}`,
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data: {
+      target: name,
+      kind: 'node',
+      labels: { site: 'fra', role: 'edge' },
+      from: 'up',
+      to: 'down',
+      reason: 'connection refused by two observers',
+      confidence: 'quorum',
+      evidence: [
+        { observer: 'obs-1', at: new Date().toISOString(), outcome: 'fail', phase: 'connect', durationMs: 3.2 },
+      ],
+      detectionMs: 11_840,
+    },
+  };
+}
+
+export type BenchEvent = ReturnType<typeof event>;
+
+/** Postgres as it is installed (every commit on disk), NATS, and one recorder, each its own process. */
+export class Stage {
+  readonly #processes = new ProcessGroup();
+  #nats: NatsServer;
+  #connections: NatsConnection[] = [];
+  #pool: Pool | undefined;
+  #port = 0;
+  #turn = 0;
+
+  private constructor(
+    private readonly folder: string,
+    readonly postgres: PostgresServer,
+    nats: NatsServer,
+  ) {
+    this.#nats = nats;
+  }
+
+  static async start(): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), 'tocsin-bench-'));
+    const postgres = await startPostgres({ dataDir: join(folder, 'postgres') });
+    const nats = await startNats({ dataDir: join(folder, 'nats') });
+    return new Stage(folder, postgres, nats);
+  }
+
+  /** Starts the recorder; resolves to how long it took until it was ready, milliseconds. */
+  async startRecorder(): Promise<number> {
+    this.#port = await freePort();
+    const url = `http://127.0.0.1:${this.#port}`;
+    const startedMs = performance.now();
+    await this.#processes.spawn('event-recorder', process.execPath, [join(ROOT, 'apps/event-recorder/dist/main.js')], {
+      env: {
+        TOCSIN_HTTP_PORT: String(this.#port),
+        TOCSIN_GRPC_PORT: String(await freePort()),
+        TOCSIN_POSTGRES_URL: this.postgres.url,
+        TOCSIN_NATS_URL: this.#nats.url,
+        TOCSIN_API_KEY: API_KEY,
+        TOCSIN_LOG_FORMAT: 'json',
+        TOCSIN_LOG_LEVEL: 'warn',
+        // 512 clients with 100 events each are to be measured, not refused.
+        TOCSIN_APPEND_MAX_WAITING: '100000',
+        TOCSIN_APPEND_MAX_WAITING_BYTES: String(256 * 1024 ** 2),
+      },
+      ready: { url: `${url}/readyz` },
+      readyTimeoutMs: 120_000,
+    });
+    const tookMs = performance.now() - startedMs;
+    this.#pool = new Pool(url, { connections: 512, pipelining: 1, headersTimeout: 60_000 });
+    await this.#connect();
+    return tookMs;
+  }
+
+  async stopRecorder(): Promise<void> {
+    await this.#pool?.destroy();
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+    this.#connections = [];
+    await this.#processes.kill9();
+  }
+
+  /** Appends as Tocsin's services do: a request over NATS. */
+  overNats(perRequest: number): Send {
+    return async () => {
+      const connection = this.#connections[(this.#turn += 1) % NATS_CONNECTIONS];
+      if (connection === undefined) throw new Error('the recorder is not running');
+      const events = Array.from({ length: perRequest }, () => event());
+      const reply = await connection.request(RPC.logAppend, JSON.stringify({ events }), { timeout: 60_000 });
+      const { ok, error } = reply.json<{ ok: boolean; error?: { code: string; detail: string } }>();
+      if (!ok && !['TCN_OVERLOADED', 'TCN_UNAVAILABLE', 'TCN_FENCED'].includes(error?.code ?? ''))
+        throw new Error(`${error?.code}: ${error?.detail}`);
+      return ok;
+    };
+  }
+
+  /** Appends as other producers do: a POST. */
+  overHttp(perRequest: number): Send {
+    return async () => {
+      const events = Array.from({ length: perRequest }, () => ({ specversion: '1.0', ...event() }));
+      const batch = perRequest > 1;
+      const { status, text } = await this.#call('POST', '/v1/events', {
+        type: batch ? 'application/cloudevents-batch+json' : 'application/cloudevents+json',
+        body: JSON.stringify(batch ? events : events[0]),
+      });
+      if (![201, 429, 503, 504].includes(status)) throw new Error(`HTTP ${status}: ${text}`);
+      return status === 201;
+    };
+  }
+
+  /** Milliseconds a GET takes; it must find `least` events. */
+  async timeRead(path: string, least: number): Promise<number> {
+    const startedMs = performance.now();
+    const { status, text } = await this.#call('GET', path);
+    const tookMs = performance.now() - startedMs;
+    const found = (JSON.parse(text) as { events?: unknown[] }).events?.length ?? 0;
+    if (status !== 200 || found < least) throw new Error(`${path}: HTTP ${status}, ${found} events`);
+    return tookMs;
+  }
+
+  /** Last position of the stream; 0 while there is none. */
+  async relayed(): Promise<number> {
+    const response = await fetch(`${this.#nats.monitorUrl}/jsz?streams=true&accounts=true`);
+    const report = (await response.json()) as {
+      account_details?: { stream_detail?: { name: string; state: { last_seq: number } }[] }[];
+    };
+    const streams = (report.account_details ?? []).flatMap(({ stream_detail: details = [] }) => details);
+    return streams.find(({ name }) => name === 'EVENTS')?.state.last_seq ?? 0;
+  }
+
+  /** The broker loses its store and is back. */
+  async wipeBroker(): Promise<void> {
+    const { port } = this.#nats;
+    await this.#nats.stop();
+    await rm(join(this.folder, 'nats', 'jetstream'), { recursive: true });
+    this.#nats = await startNats({ dataDir: join(this.folder, 'nats'), port });
+  }
+
+  async stop(): Promise<void> {
+    await this.stopRecorder();
+    await Promise.all([this.#nats.stop(), this.postgres.stop()]);
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+
+  async #connect(): Promise<void> {
+    const { username, password, host } = new URL(this.#nats.url);
+    const options = { servers: host, user: username, pass: password, maxReconnectAttempts: -1 };
+    this.#connections = await Promise.all(Array.from({ length: NATS_CONNECTIONS }, () => connect(options)));
+  }
+
+  async #call(method: 'GET' | 'POST', path: string, content?: { type: string; body: string }) {
+    if (this.#pool === undefined) throw new Error('the recorder is not running');
+    const { statusCode, body } = await this.#pool.request({
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${API_KEY}`,
+        ...(content === undefined ? {} : { 'content-type': content.type }),
+      },
+      ...(content === undefined ? {} : { body: content.body }),
+    });
+    return { status: statusCode, text: await body.text() };
+  }
+}
