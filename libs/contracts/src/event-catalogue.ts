@@ -18,6 +18,7 @@ import {
   vantageDataSchema,
 } from './event-payloads.js';
 import { healthEventDataSchema } from './health-event.js';
+import { keyDeclaredSchema, keyRemovedSchema } from './keys.js';
 import { maintenanceDeclaredSchema, maintenanceRemovedSchema } from './maintenance.js';
 import {
   subscriptionDeclaredSchema,
@@ -87,6 +88,9 @@ export const OTHER_FACTS = {
   'dns.changed': dns,
   'maintenance.declared': facts(maintenanceDeclaredSchema),
   'maintenance.removed': facts(maintenanceRemovedSchema),
+  'key.created': facts(keyDeclaredSchema),
+  'key.updated': facts(keyDeclaredSchema),
+  'key.removed': facts(keyRemovedSchema),
   'group.outage': group,
   'group.recovered': group,
   'observer.isolated': observer,

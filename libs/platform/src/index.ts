@@ -2,7 +2,12 @@
 export { metricsText } from './telemetry/metrics.js';
 export { AnyContentType, BODY_LIMIT_BYTES } from './http/body-reader.js';
 export { ApiKeyGuard } from './access/api-key-guard.js';
+export { allKeys } from './access/all-keys.js';
+export { newApiKey, type PresentedKey, readApiKey } from './access/api-key.js';
 export { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
+export { USUAL_RATE } from './access/call-rate.js';
+export { ExpiringCache } from './access/expiring-cache.js';
+export { RegistryKeyVerifier } from './access/registry-key-verifier.js';
 export { CurrentPrincipal, Public, RequireRole } from './access/decorators.js';
 export {
   anyOfVerifiers,

@@ -1,7 +1,7 @@
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { isTocsinError } from '@tocsin/domain';
 import { Broker } from '@tocsin/jetstream';
-import { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
+import { allKeys } from './access/all-keys.js';
 import { bootstrap } from './bootstrap.js';
 import type { ConfigFields } from './config/define-config.js';
 import { unknownVariables } from './config/unknown-variables.js';
@@ -56,7 +56,7 @@ export async function runService<C extends ServiceConfig>(service: ServiceDefini
       host: config.TOCSIN_HTTP_HOST,
       port: config.TOCSIN_HTTP_PORT,
       context,
-      verifier: new BootstrapKeyVerifier(config.TOCSIN_API_KEY),
+      verifier: allKeys(config.TOCSIN_API_KEY, broker, context.clock),
       configure: (app) => service.configure?.(app, config, context),
       afterClose: () => broker.close(),
     });

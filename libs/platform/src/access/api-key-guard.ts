@@ -5,6 +5,7 @@ import type { Request } from 'express';
 import { pathOf } from '../errors/problem-filter.js';
 import type { Logger } from '../logging/logger.js';
 import { redactPath } from '../logging/redact.js';
+import { CallRate } from './call-rate.js';
 import { PUBLIC_METADATA, ROLES_METADATA } from './metadata.js';
 import { type KeyVerifier, type Principal, type Role, roleSatisfies } from './principal.js';
 
@@ -23,6 +24,7 @@ export class ApiKeyGuard implements CanActivate {
   readonly #reflector: Reflector;
   readonly #verifier: KeyVerifier;
   readonly #logger: Logger;
+  readonly #rate = new CallRate();
 
   constructor(reflector: Reflector, verifier: KeyVerifier, logger: Logger) {
     this.#reflector = reflector;
@@ -51,6 +53,7 @@ export class ApiKeyGuard implements CanActivate {
       const detail = `this needs a key with the role ${required.join(' or ')}; the key "${principal.name}" has the role ${principal.role}`;
       throw this.#denied(context, new TocsinError('TCN_FORBIDDEN', detail), principal);
     }
+    await this.#rate.count(principal);
     principals.set(carrierOf(context), principal);
     return true;
   }

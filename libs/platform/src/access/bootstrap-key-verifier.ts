@@ -1,3 +1,4 @@
+import { BOOTSTRAP_KEY_NAME } from '@tocsin/contracts';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyVerifier, Principal } from './principal.js';
 
@@ -12,7 +13,7 @@ export class BootstrapKeyVerifier implements KeyVerifier {
 
   async verify(key: string): Promise<Principal | undefined> {
     // Digests are of equal length and say nothing about how much of the key was right, so the time taken does not either.
-    return timingSafeEqual(this.#digest(key), this.#expected) ? { name: 'bootstrap', role: 'admin' } : undefined;
+    return timingSafeEqual(this.#digest(key), this.#expected) ? { name: BOOTSTRAP_KEY_NAME, role: 'admin' } : undefined;
   }
 
   #digest(key: string): Buffer {

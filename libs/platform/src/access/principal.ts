@@ -1,12 +1,16 @@
+import { type KeyRate, type KeyRole, keyRoleSchema } from '@tocsin/contracts';
+
 /** What a key may do: admin ⊃ editor ⊃ viewer. A producer may append events and nothing else. */
-export const ROLES = ['admin', 'editor', 'viewer', 'producer'] as const;
-export type Role = (typeof ROLES)[number];
+export const ROLES: readonly KeyRole[] = keyRoleSchema.options;
+export type Role = KeyRole;
 
 /** Who calls. */
 export interface Principal {
   /** Name of the key, not the key. */
   name: string;
   role: Role;
+  /** Calls it may make, per process. Absent: as many as it likes. */
+  rate?: KeyRate | undefined;
 }
 
 /** Says whose key this is. */
