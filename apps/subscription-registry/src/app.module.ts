@@ -5,15 +5,24 @@ import { type Broker, followLog } from '@tocsin/jetstream';
 import { Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
+import { DeclareKey } from './access/declare-key.js';
+import { KeyChanges } from './access/key-changes.js';
+import { KeyResponder } from './access/key-responder.js';
+import { KeyStore } from './access/key-store.js';
+import { ReadKeys } from './access/read-keys.js';
+import { RemoveKey } from './access/remove-key.js';
 import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
 import { ApplyController } from './http/apply.controller.js';
+import { KeyController } from './http/key.controller.js';
+import { RegistryController } from './http/registry.controller.js';
 import { SubscriptionController } from './http/subscription.controller.js';
 import { TargetController } from './http/target.controller.js';
 import { RegistryLog } from './log/registry-log.js';
 import { AnswerStore } from './once/answer-store.js';
 import { ProjectionStore } from './projection/projection-store.js';
 import { Projector } from './projection/projector.js';
+import { RebuildProjection } from './projection/rebuild-projection.js';
 import { REGISTRY_MIGRATIONS, REGISTRY_ROLE, REGISTRY_SCHEMA } from './projection/schema.js';
 import { RegistryService } from './registry-service.js';
 import { DeclareSubscription } from './subscriptions/declare-subscription.js';
@@ -26,6 +35,7 @@ import { SubscriptionStore } from './subscriptions/subscription-store.js';
 import { DeclareTarget } from './targets/declare-target.js';
 import { FeedSource } from './targets/feed-source.js';
 import { ObserverFeed } from './targets/observer-feed.js';
+import { OutageCloser } from './targets/outage-closer.js';
 import { ReadTargets } from './targets/read-targets.js';
 import { RemoveTarget } from './targets/remove-target.js';
 import { TargetStore } from './targets/target-store.js';
@@ -57,7 +67,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
     const secrets = { signingSecret: newSigningSecret, sealedRef: () => newId('rev', clock.now()) };
     return {
       module: SubscriptionRegistryModule,
-      controllers: [TargetController, SubscriptionController, ApplyController],
+      controllers: [TargetController, SubscriptionController, ApplyController, KeyController, RegistryController],
       providers: [
         {
           provide: Database,
@@ -72,11 +82,16 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
             }),
         },
         {
-          provide: Projector,
+          provide: ProjectionStore,
           inject: [Database],
-          useFactory: (database: Database) => {
+          useFactory: (database: Database) => new ProjectionStore(database),
+        },
+        {
+          provide: Projector,
+          inject: [ProjectionStore],
+          useFactory: (store: ProjectionStore) => {
             const projector = new Projector({
-              target: new ProjectionStore(database),
+              target: store,
               follow: (options) => followLog(broker, { ...options, random: context.random }),
               clock,
               onStuck: (error, after) => logger.warn({ err: error, after }, 'projecting was interrupted'),
@@ -90,6 +105,12 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [Projector],
           useFactory: (projector: Projector) => new RegistryLog(broker, projector, clock),
         },
+        {
+          provide: RebuildProjection,
+          inject: [Database, RegistryLog],
+          useFactory: (database: Database, log: RegistryLog) =>
+            new RebuildProjection(database, (after) => log.page(after)),
+        },
         { provide: TargetStore, inject: [Database], useFactory: (database: Database) => new TargetStore(database) },
         {
           provide: SubscriptionStore,
@@ -102,19 +123,25 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           useFactory: (database: Database) => new SealedStore(database, sealer),
         },
         {
+          provide: KeyStore,
+          inject: [Database],
+          useFactory: (database: Database) => new KeyStore(database),
+        },
+        {
           provide: AnswerStore,
           inject: [Database],
           useFactory: (database: Database) => new AnswerStore(database, sealer),
         },
         {
           provide: RegistryService,
-          inject: [Database, Projector, RegistryLog, SealedStore, AnswerStore],
+          inject: [Database, Projector, RegistryLog, SealedStore, AnswerStore, KeyStore],
           useFactory: (
             database: Database,
             projector: Projector,
             log: RegistryLog,
             seals: SealedStore,
             answers: AnswerStore,
+            keys: KeyStore,
           ) => {
             const feed = new ObserverFeed({
               openBucket: () => broker.kv(JETSTREAM.targetsBucket),
@@ -129,11 +156,27 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
               seals,
               onError: (error) => logger.error({ err: error }, 'a sealed destination could not be handed out'),
             });
+            const keyResponder = new KeyResponder({
+              broker,
+              keys,
+              clock,
+              onError: (error) => logger.error({ err: error }, 'whose key it is could not be said'),
+            });
             const sweeper = new Sweeper(
-              [async () => seals.sweep(ORPHAN_AFTER_S, await log.head()), () => answers.sweep()],
+              [
+                async () => seals.sweep(ORPHAN_AFTER_S, await log.head()),
+                () => answers.sweep(),
+                async () => keys.sweep(ORPHAN_AFTER_S, await log.head()),
+              ],
               (error) => logger.warn({ err: error }, 'what is not needed any more was not swept away'),
             );
-            return new RegistryService({ projector, feed, responder, sweeper });
+            const closer = new OutageCloser({
+              database,
+              log,
+              clock,
+              onError: (error) => logger.warn({ err: error }, 'ending outages of removed targets was interrupted'),
+            });
+            return new RegistryService({ projector, feed, closer, responders: [responder, keyResponder], sweeper });
           },
         },
         {
@@ -144,7 +187,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         {
           provide: RemoveTarget,
           inject: [RegistryLog, TargetStore],
-          useFactory: (log: RegistryLog, targets: TargetStore) => new RemoveTarget(log, targets),
+          useFactory: (log: RegistryLog, targets: TargetStore) => new RemoveTarget(log, targets, clock),
         },
         {
           provide: ReadTargets,
@@ -174,6 +217,23 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [SubscriptionStore],
           useFactory: (subscriptions: SubscriptionStore) => new ReadSubscriptions(subscriptions),
         },
+        {
+          provide: KeyChanges,
+          useFactory: () =>
+            new KeyChanges(broker, (error) => logger.debug({ err: error }, 'the change of a key was not announced')),
+        },
+        {
+          provide: DeclareKey,
+          inject: [RegistryLog, KeyStore, KeyChanges],
+          useFactory: (log: RegistryLog, keys: KeyStore, changes: KeyChanges) =>
+            new DeclareKey({ log, keys, changes, clock }),
+        },
+        {
+          provide: RemoveKey,
+          inject: [RegistryLog, KeyStore, KeyChanges],
+          useFactory: (log: RegistryLog, keys: KeyStore, changes: KeyChanges) => new RemoveKey(log, keys, changes),
+        },
+        { provide: ReadKeys, inject: [KeyStore], useFactory: (keys: KeyStore) => new ReadKeys(keys) },
         {
           provide: ApplyDeclarations,
           inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore],

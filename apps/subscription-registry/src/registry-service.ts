@@ -1,29 +1,44 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { Projector } from './projection/projector.js';
-import type { SealedResponder } from './subscriptions/sealed-responder.js';
 import type { ObserverFeed } from './targets/observer-feed.js';
+import type { OutageCloser } from './targets/outage-closer.js';
 import type { Sweeper } from './upkeep/sweeper.js';
+
+/** Answers other services. */
+interface Responder {
+  start(): void;
+  stop(): Promise<void>;
+}
 
 /** What runs beside the requests, from start to end. */
 export class RegistryService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #projector: Projector;
   readonly #feed: ObserverFeed;
-  readonly #responder: SealedResponder;
+  readonly #closer: OutageCloser;
+  readonly #responders: readonly Responder[];
   readonly #sweeper: Sweeper;
   #stopped: Promise<void> | undefined;
 
-  constructor(parts: { projector: Projector; feed: ObserverFeed; responder: SealedResponder; sweeper: Sweeper }) {
+  constructor(parts: {
+    projector: Projector;
+    feed: ObserverFeed;
+    closer: OutageCloser;
+    responders: readonly Responder[];
+    sweeper: Sweeper;
+  }) {
     this.#projector = parts.projector;
     this.#feed = parts.feed;
-    this.#responder = parts.responder;
+    this.#closer = parts.closer;
+    this.#responders = parts.responders;
     this.#sweeper = parts.sweeper;
   }
 
   onApplicationBootstrap(): void {
     this.#projector.listen(this.#feed);
+    this.#projector.listen(this.#closer);
     this.#projector.start();
     this.#feed.start();
-    this.#responder.start();
+    for (const responder of this.#responders) responder.start();
     this.#sweeper.start();
   }
 
@@ -33,7 +48,7 @@ export class RegistryService implements OnApplicationBootstrap, OnApplicationShu
   }
 
   async #stop(): Promise<void> {
-    await this.#responder.stop();
-    await Promise.all([this.#sweeper.stop(), this.#feed.stop(), this.#projector.stop()]);
+    await Promise.all(this.#responders.map((responder) => responder.stop()));
+    await Promise.all([this.#sweeper.stop(), this.#feed.stop(), this.#closer.stop(), this.#projector.stop()]);
   }
 }

@@ -165,7 +165,7 @@ describe('a target that is removed and declared again', () => {
 
   it.each([
     ['up', 'pending'],
-    ['down', 'down'],
+    ['down', 'pending'],
   ])('after it was %s is %s', async (before, after) => {
     const path = `/v1/targets/again-${before}`;
     await registry.call('PUT', path, { kind: 'node', check: CHECK });

@@ -1,14 +1,38 @@
-import { type Appended, appendReplySchema, type AppendRequest, readReplySchema, RPC } from '@tocsin/contracts';
-import { type Clock, type EventToAppend, isTocsinError, type JsonObject, newId } from '@tocsin/domain';
+import {
+  type Appended,
+  appendReplySchema,
+  type AppendRequest,
+  HEALTH_PROBE_SOURCE,
+  latestReplySchema,
+  readReplySchema,
+  RPC,
+  targetSubject,
+  type TargetKind,
+} from '@tocsin/contracts';
+import {
+  type Clock,
+  type CloudEvent,
+  type EventToAppend,
+  type ExtensionValue,
+  fromCloudEvent,
+  isTocsinError,
+  type JsonObject,
+  newId,
+  type RecordedEvent,
+} from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REGISTRY_SOURCE } from '../projection/change.js';
+import { STATE_FACTS } from '../targets/closing-event.js';
 
 /** An append is asked for again until this long has passed: a failover of the append leader takes 2 s. */
 const APPEND_DEADLINE_MS = 10_000;
 /** One try; the leader answers within milliseconds of its commit. */
 const TRY_TIMEOUT_MS = 3_000;
 const PAUSE_MS = 200;
+/** Events read at once; the recorder ends a page earlier where they are large. */
+const PAGE = 1_000;
+const PAGE_TIMEOUT_MS = 10_000;
 
 /** The part of the broker this needs. */
 export type Requester = Pick<Broker, 'request'>;
@@ -25,6 +49,9 @@ export interface Declaration {
   readonly type: string;
   readonly subject: string;
   readonly data: JsonObject;
+  /** Default: the registry. */
+  readonly source?: string;
+  readonly extensions?: Record<string, ExtensionValue>;
   /** Version the subject must be at; 0 = it has no event yet. */
   readonly expectedVersion: number;
 }
@@ -50,12 +77,13 @@ export class RegistryLog {
     const now = this.#clock.now();
     const time = new Date(now).toISOString();
     const appended = await this.#appendOnce({
-      events: declarations.map(({ type, subject, data }): EventToAppend => ({
+      events: declarations.map(({ type, subject, data, source, extensions }): EventToAppend => ({
         id: newId('evt', now),
-        source: REGISTRY_SOURCE,
+        source: source ?? REGISTRY_SOURCE,
         type,
         subject,
         time,
+        ...(extensions === undefined ? {} : { extensions }),
         data,
       })),
       expect: Object.fromEntries(
@@ -75,6 +103,42 @@ export class RegistryLog {
     const options = { timeoutMs: TRY_TIMEOUT_MS, schema: readReplySchema };
     const page = await this.#broker.request(RPC.logRead, { after: this.#projection.reached, limit: 1 }, options);
     return page.head;
+  }
+
+  /**
+   * A page of the log, in order, after a position.
+   * @throws TocsinError `TCN_UNAVAILABLE`, `TCN_TIMEOUT` where no recorder answers
+   */
+  async page(after: number): Promise<RecordedEvent[]> {
+    const options = { timeoutMs: PAGE_TIMEOUT_MS, schema: readReplySchema };
+    const { events } = await this.#broker.request(RPC.logRead, { after, limit: PAGE }, options);
+    return events.map((event) => fromCloudEvent(event as CloudEvent));
+  }
+
+  /**
+   * The newest word on the state of each of some targets, and the version its subject is at.
+   * @throws TocsinError `TCN_UNAVAILABLE`, `TCN_TIMEOUT` where no recorder answers
+   */
+  async newestStates<T extends { kind: TargetKind; name: string }>(
+    targets: readonly T[],
+  ): Promise<(T & { newest: RecordedEvent | undefined; version: number })[]> {
+    const subjectOf = ({ kind, name }: T) => targetSubject(kind, name);
+    const kinds = [...new Set(targets.map(({ kind }) => kind))];
+    const request = {
+      subjects: targets.map(subjectOf),
+      types: kinds.flatMap((kind) => STATE_FACTS.map((fact) => `io.tocsin.${kind}.${fact}`)),
+      source: HEALTH_PROBE_SOURCE,
+    };
+    const options = { timeoutMs: TRY_TIMEOUT_MS, schema: latestReplySchema };
+    const { events, versions } = await this.#broker.request(RPC.logLatest, request, options);
+    const newest = new Map(
+      events.map((event) => fromCloudEvent(event as CloudEvent)).map((event) => [event.subject, event]),
+    );
+    return targets.map((target) => ({
+      ...target,
+      newest: newest.get(subjectOf(target)),
+      version: versions[subjectOf(target)] ?? 0,
+    }));
   }
 
   /** Asks again with the same ids while no answer comes; the log knows them, so nothing is recorded twice. */

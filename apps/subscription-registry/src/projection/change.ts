@@ -3,6 +3,10 @@ import {
   announcedStateSchema,
   HEALTH_PROBE_SOURCE,
   healthEventDataSchema,
+  KEY_EVENTS,
+  keyDeclaredSchema,
+  keyRemovedSchema,
+  type KeySpec,
   nameSchema,
   REGISTRY_EVENTS,
   subscriptionDeclaredSchema,
@@ -50,7 +54,9 @@ export type Change =
       readonly sealedRef: string;
       readonly owner?: string;
     }
-  | { readonly kind: 'subscription-removed'; readonly name: string };
+  | { readonly kind: 'subscription-removed'; readonly name: string }
+  | { readonly kind: 'key-declared'; readonly name: string; readonly spec: KeySpec; readonly keyId: string }
+  | { readonly kind: 'key-removed'; readonly name: string };
 
 const owned = z.object({ owner: nameSchema.optional() });
 const targetDeclared = targetDeclaredSchema.extend(owned.shape);
@@ -85,6 +91,13 @@ function declarationOf(event: RecordedEvent): Change | undefined {
     }
     case REGISTRY_EVENTS.subscriptionRemoved:
       return { kind: 'subscription-removed', name: subscriptionRemovedSchema.parse(event.data).name };
+    case KEY_EVENTS.created:
+    case KEY_EVENTS.updated: {
+      const { name, spec, keyId } = keyDeclaredSchema.parse(event.data);
+      return { kind: 'key-declared', name, spec, keyId };
+    }
+    case KEY_EVENTS.removed:
+      return { kind: 'key-removed', name: keyRemovedSchema.parse(event.data).name };
     default:
       return undefined;
   }
@@ -107,9 +120,11 @@ function verdictOf(event: RecordedEvent): Change | undefined {
   return { kind: 'target-judged', targetKind: kind, name: target, state: to, since: event.time, ...open };
 }
 
+const OWN_SUBJECT = /^(?:target|subscription|key)\//;
+
 /** Does this service append to the subject, so that its version must be known here? */
 export function isOwnSubject(subject: string): boolean {
-  return subject.startsWith('target/') || subject.startsWith('subscription/');
+  return OWN_SUBJECT.test(subject);
 }
 
 /** Subject of a target's declaration and everything else that is about the declaration. */
@@ -120,4 +135,9 @@ export function targetDeclarationSubject(name: string): string {
 /** Subject of a subscription's declaration. */
 export function subscriptionSubject(name: string): string {
   return `subscription/${name}`;
+}
+
+/** Subject of an API key. */
+export function keySubject(name: string): string {
+  return `key/${name}`;
 }

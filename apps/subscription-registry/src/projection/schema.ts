@@ -112,5 +112,44 @@ export class KeepAnswers1790000000001 implements MigrationInterface {
   }
 }
 
+/** API keys, and an index for outages that are open. `key_secret` is no projection: hashes never enter the log. */
+export class KeepKeys1790000000002 implements MigrationInterface {
+  readonly name = 'KeepKeys1790000000002';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE registry.api_key (
+        name       text COLLATE "C" PRIMARY KEY,
+        spec       json        NOT NULL,
+        key_id     text COLLATE "C" NOT NULL,
+        revision   bigint      NOT NULL,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL
+      )`);
+    await runner.query(`CREATE INDEX api_key_by_id ON registry.api_key (key_id)`);
+    await runner.query(`
+      CREATE TABLE registry.key_secret (
+        key_id  text COLLATE "C" PRIMARY KEY,
+        hash    text        NOT NULL,
+        made_at timestamptz NOT NULL DEFAULT now(),
+        -- To the minute.
+        used_at timestamptz
+      )`);
+    await runner.query(`CREATE INDEX target_health_open ON registry.target_health (kind, name) WHERE state <> 'up'`);
+    await runner.query(
+      `GRANT SELECT, INSERT, UPDATE, DELETE ON registry.api_key, registry.key_secret TO ${REGISTRY_ROLE}`,
+    );
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP INDEX registry.target_health_open`);
+    await runner.query(`DROP TABLE registry.key_secret, registry.api_key`);
+  }
+}
+
 /** In the order in which they run. */
-export const REGISTRY_MIGRATIONS = [CreateRegistry1790000000000, KeepAnswers1790000000001] as const;
+export const REGISTRY_MIGRATIONS = [
+  CreateRegistry1790000000000,
+  KeepAnswers1790000000001,
+  KeepKeys1790000000002,
+] as const;

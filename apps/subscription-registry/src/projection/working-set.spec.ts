@@ -23,11 +23,12 @@ const SUBSCRIPTION = {
 
 function fold(
   events: RecordedEvent[],
-  standing: { targets?: [string, Standing][]; subscriptions?: [string, Standing][] } = {},
+  standing: { targets?: [string, Standing][]; subscriptions?: [string, Standing][]; keys?: [string, Standing][] } = {},
 ): WorkingSet {
   const rows = new WorkingSet({
     targets: new Map(standing.targets),
     subscriptions: new Map(standing.subscriptions),
+    keys: new Map(standing.keys),
   });
   for (const read of readEvents(events)) rows.apply(read);
   return rows;
@@ -154,7 +155,23 @@ describe('a batch of events, folded', () => {
     expect(namesIn(readEvents([target(1, 'registered'), subscription(2, 'removed'), health(3, 'up')]))).toEqual({
       targets: ['a'],
       subscriptions: ['s'],
+      keys: [],
     });
     expect(() => readEvents([target(1, 'registered', { spec: { ...TARGET, orbit: 'low' } })])).toThrow(/orbit/);
+  });
+
+  it('forgets the hash of a key that was revoked, or that another took the place of', () => {
+    const declared = (position: number, keyId: string) =>
+      recorded(position, {
+        type: 'io.tocsin.key.created',
+        subject: 'key/ci',
+        data: { name: 'ci', actor: 'x', spec: { role: 'viewer' }, keyId },
+      });
+    const removed = recorded(2, { type: 'io.tocsin.key.removed', subject: 'key/ci', data: { name: 'ci', actor: 'x' } });
+    const rows = fold([declared(1, 'one'), removed, declared(3, 'two')]);
+    expect(rows.erasedKeys).toEqual(['one']);
+    expect(rows.keys.get('ci')).toMatchObject({ keyId: 'two', revision: 3, createdAt: '2030-01-01T00:00:03.000Z' });
+    const standing: [string, Standing][] = [['ci', { createdAt: 'x', owner: null, keyId: 'one' }]];
+    expect(fold([removed], { keys: standing }).erasedKeys).toEqual(['one']);
   });
 });

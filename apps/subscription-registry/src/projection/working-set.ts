@@ -1,4 +1,4 @@
-import type { SubscriptionSpec, TargetKind, TargetSpec } from '@tocsin/contracts';
+import type { KeySpec, SubscriptionSpec, TargetKind, TargetSpec } from '@tocsin/contracts';
 import type { RecordedEvent } from '@tocsin/domain';
 import { type Change, changeOf, isOwnSubject } from './change.js';
 
@@ -24,6 +24,12 @@ export interface SubscriptionRow extends Declared<SubscriptionSpec> {
   readonly sealedRef: string;
 }
 
+/** A row of `registry.api_key`. */
+export interface KeyRow extends Omit<Declared<KeySpec>, 'owner'> {
+  /** Names the hash, and finds the key. */
+  readonly keyId: string;
+}
+
 /** A row of `registry.target_health`. */
 export type HealthRow = Omit<Extract<Change, { kind: 'target-judged' }>, 'kind'>;
 
@@ -43,6 +49,7 @@ export interface Standing {
   readonly createdAt: string;
   readonly owner: string | null;
   readonly sealedRef?: string;
+  readonly keyId?: string;
 }
 
 /** One event and what it changes. */
@@ -56,8 +63,16 @@ export function readEvents(events: readonly RecordedEvent[]): ReadEvent[] {
   return events.map((event) => ({ event, change: changeOf(event) }));
 }
 
+/** What must be known of the rows that are there before the batch can be applied. */
+export interface StandingRows {
+  readonly targets: ReadonlyMap<string, Standing>;
+  readonly subscriptions: ReadonlyMap<string, Standing>;
+  readonly keys: ReadonlyMap<string, Standing>;
+}
+
 /** Names whose rows must be known before the batch can be applied. */
-export function namesIn(batch: readonly ReadEvent[]): { targets: string[]; subscriptions: string[] } {
+export function namesIn(batch: readonly ReadEvent[]): Record<keyof StandingRows, string[]> {
+  const keys = new Set<string>();
   const targets = new Set<string>();
   const subscriptions = new Set<string>();
   for (const { change } of batch) {
@@ -65,8 +80,9 @@ export function namesIn(batch: readonly ReadEvent[]): { targets: string[]; subsc
     if (change?.kind === 'subscription-declared' || change?.kind === 'subscription-removed') {
       subscriptions.add(change.name);
     }
+    if (change?.kind === 'key-declared' || change?.kind === 'key-removed') keys.add(change.name);
   }
-  return { targets: [...targets], subscriptions: [...subscriptions] };
+  return { targets: [...targets], subscriptions: [...subscriptions], keys: [...keys] };
 }
 
 /**
@@ -76,14 +92,17 @@ export function namesIn(batch: readonly ReadEvent[]): { targets: string[]; subsc
 export class WorkingSet {
   readonly targets = new Map<string, TargetRow | null>();
   readonly subscriptions = new Map<string, SubscriptionRow | null>();
+  readonly keys = new Map<string, KeyRow | null>();
   /** By `<kind>/<name>`. */
   readonly health = new Map<string, HealthRow | Forgetting>();
   readonly versions = new Map<string, number>();
   /** Sealed envelopes that nothing refers to any more. */
   readonly erasedSeals: string[] = [];
-  readonly #standing: { targets: ReadonlyMap<string, Standing>; subscriptions: ReadonlyMap<string, Standing> };
+  /** Ids of keys that are nobody's any more: their hashes go. */
+  readonly erasedKeys: string[] = [];
+  readonly #standing: StandingRows;
 
-  constructor(standing: { targets: ReadonlyMap<string, Standing>; subscriptions: ReadonlyMap<string, Standing> }) {
+  constructor(standing: StandingRows) {
     this.#standing = standing;
   }
 
@@ -118,6 +137,20 @@ export class WorkingSet {
         this.subscriptions.set(change.name, null);
         break;
       }
+      case 'key-declared': {
+        const { name, spec, keyId } = change;
+        const before = rowBefore(this.keys, this.#standing.keys, name);
+        if (before?.keyId !== undefined && before.keyId !== keyId) this.erasedKeys.push(before.keyId);
+        const { owner: _, ...row } = declared(event, {}, before);
+        this.keys.set(name, { name, spec, keyId, ...row });
+        break;
+      }
+      case 'key-removed': {
+        const before = rowBefore(this.keys, this.#standing.keys, change.name);
+        if (before?.keyId !== undefined) this.erasedKeys.push(before.keyId);
+        this.keys.set(change.name, null);
+        break;
+      }
       case undefined:
         break;
     }
@@ -136,12 +169,13 @@ function healthKey(kind: TargetKind, name: string): string {
 }
 
 function rowBefore(
-  touched: ReadonlyMap<string, Standing | null>,
+  touched: ReadonlyMap<string, (Omit<Standing, 'owner'> & { readonly owner?: string | null }) | null>,
   stored: ReadonlyMap<string, Standing>,
   name: string,
 ): Standing | undefined {
   const row = touched.get(name);
-  return row === undefined ? stored.get(name) : (row ?? undefined);
+  if (row === undefined) return stored.get(name);
+  return row === null ? undefined : { owner: null, ...row };
 }
 
 function declared(event: RecordedEvent, change: { readonly owner?: string }, before: Standing | undefined) {

@@ -22,8 +22,8 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
-/** Query parameters of a list. */
-export const listQuerySchema = z.strictObject({
+/** Query parameters of a list whose items have no labels. */
+export const pageQuerySchema = z.strictObject({
   limit: z.coerce
     .number({ error: `must be a number from 1 to ${HIGHEST_LIMIT}` })
     .int()
@@ -32,6 +32,10 @@ export const listQuerySchema = z.strictObject({
     .default(USUAL_LIMIT)
     .meta({ description: 'Items at most' }),
   cursor: z.string().max(512).optional().meta({ description: '`next` of the part before' }),
+});
+
+/** Query parameters of a list. */
+export const listQuerySchema = pageQuerySchema.extend({
   labels: z
     .string()
     .max(8192)
@@ -50,6 +54,15 @@ export function parseListQuery(query: unknown): PageRequest {
     limit,
     labels: labels === undefined ? {} : parseSelector(labels),
   };
+}
+
+/**
+ * Reads the query of a list whose items have no labels.
+ * @throws TocsinError `TCN_INVALID` with a pointer to the parameter
+ */
+export function parsePageQuery(query: unknown): PageRequest {
+  const { limit, cursor } = parseOrThrow(pageQuerySchema, query, 'query');
+  return { after: cursor === undefined ? '' : nameOf(cursor), limit, labels: {} };
 }
 
 /** Cuts `rows`, read with one row more than `limit`, to a page. */

@@ -1,12 +1,15 @@
+import { Controller, type DynamicModule, Get, Module, type Type } from '@nestjs/common';
 import { type NatsServer, startNats } from '@tocsin/embedded';
 import { Broker } from '@tocsin/jetstream';
 import {
+  allKeys,
   bootstrap,
-  BootstrapKeyVerifier,
   createLogger,
   ReadinessRegistry,
+  RequireRole,
   type RunningApp,
   Sealer,
+  type ServiceContext,
   systemClock,
 } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
@@ -18,6 +21,21 @@ import { subscriptionRegistryConfig } from '../config.js';
 
 /** Key of every service started here. */
 export const API_KEY = 'key-for-specs-of-thirty-two-chars';
+
+@RequireRole('viewer')
+@Controller('v1/targets')
+class StrangerController {
+  @Get()
+  list() {
+    return [];
+  }
+}
+
+@Module({ controllers: [StrangerController] })
+class StrangerModule {}
+
+const quietLogger = () =>
+  createLogger({ name: 'registry', level: process.env['SPEC_LOG'] ?? 'silent', format: 'json' });
 
 /** An answer, read. */
 export interface Answer {
@@ -86,7 +104,7 @@ export class Servers {
     const broker = await this.connect('registry');
     const readiness = new ReadinessRegistry();
     const context = {
-      logger: createLogger({ name: 'registry', level: process.env['SPEC_LOG'] ?? 'silent', format: 'json' }),
+      logger: quietLogger(),
       clock: systemClock,
       random: Math.random,
       readiness,
@@ -98,14 +116,30 @@ export class Servers {
       TOCSIN_MASTER_KEY: this.masterKey,
       TOCSIN_EGRESS_ALLOW: 'public,10.0.0.0/8',
     });
-    const app: RunningApp = await bootstrap(SubscriptionRegistryModule.register({ config, context, broker }), {
+    return this.#serve(SubscriptionRegistryModule.register({ config, context, broker }), { context, broker });
+  }
+
+  /** Another service: one route, and the keys that the registry knows. */
+  async stranger(): Promise<RunningRegistry> {
+    const broker = await this.connect('stranger');
+    const readiness = new ReadinessRegistry();
+    const context = { logger: quietLogger(), clock: systemClock, random: Math.random, readiness };
+    return this.#serve(StrangerModule, { context, broker });
+  }
+
+  async #serve(
+    module: DynamicModule | Type,
+    { context, broker }: { context: ServiceContext; broker: Broker },
+  ): Promise<RunningRegistry> {
+    const app: RunningApp = await bootstrap(module, {
       name: 'registry',
       host: '127.0.0.1',
       port: 0,
       context,
-      verifier: new BootstrapKeyVerifier(API_KEY),
+      verifier: allKeys(API_KEY, broker, systemClock),
       signals: false,
     });
+    const { readiness } = context;
     return {
       url: app.url,
       broker,

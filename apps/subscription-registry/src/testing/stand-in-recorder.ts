@@ -1,4 +1,11 @@
-import { type Appended, appendRequestSchema, type AppendRequest, readRequestSchema, RPC } from '@tocsin/contracts';
+import {
+  type Appended,
+  appendRequestSchema,
+  type AppendRequest,
+  latestRequestSchema,
+  readRequestSchema,
+  RPC,
+} from '@tocsin/contracts';
 import { type EventToAppend, type RecordedEvent, toCloudEvent, TocsinError } from '@tocsin/domain';
 import { type Broker, RelayPublisher, type Serving } from '@tocsin/jetstream';
 
@@ -50,6 +57,25 @@ export class StandInRecorder {
           next: Math.min(after + limit, this.events.length),
           head: this.events.length,
         }),
+      }),
+      this.#broker.serve(RPC.logLatest, {
+        queue: 'event-recorder',
+        schema: latestRequestSchema,
+        handle: async ({ subjects, types, source }) => {
+          const newest = subjects.flatMap(
+            (subject) =>
+              this.events.findLast(
+                (event) =>
+                  event.subject === subject &&
+                  (types === undefined || types.includes(event.type)) &&
+                  (source === undefined || event.source === source),
+              ) ?? [],
+          );
+          return {
+            events: newest.map(toCloudEvent),
+            versions: Object.fromEntries(subjects.map((subject) => [subject, this.#versions.get(subject) ?? 0])),
+          };
+        },
       }),
     ];
   }
