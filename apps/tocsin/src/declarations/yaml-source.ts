@@ -1,11 +1,26 @@
 import { type Fault, type JsonValue, TocsinError } from '@tocsin/domain';
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 
 /**
  * As many nodes as aliases may stand for. A fleet of 20,000 that shares one check is fine; ten levels of ten aliases each, which would be
  * ten thousand million nodes, are refused.
  */
 const MOST_ALIASED = 50_000;
+
+/** Stands for a merge key where keys are compared: no key of a document has this name. */
+const MERGE = '\0<<';
 
 /** A place in a text, both counted from 1. */
 export interface TextPlace {
@@ -48,7 +63,8 @@ export function parseYaml(text: string, file: string): YamlSource {
     value = document.toJS({ maxAliasCount: MOST_ALIASED }) as JsonValue;
   } catch (error) {
     // An alias without its anchor, or aliases of aliases of aliases.
-    throw malformed(0, firstLine(error instanceof Error ? error.message : String(error)), error);
+    const detail = firstLine(error instanceof Error ? error.message : String(error));
+    throw malformed(offsetOfLooseAlias(document) ?? 0, detail, error);
   }
   if (isCircular(value, new Set())) throw malformed(0, 'an alias stands inside what it stands for');
 
@@ -58,7 +74,7 @@ export function parseYaml(text: string, file: string): YamlSource {
       if (keyText(name) === key) return { offset: offsetOf(name) ?? 0, value: below };
     }
     for (const { key: name, value: merged } of map.items) {
-      if (keyText(name) !== '<<') continue;
+      if (keyText(name) !== MERGE) continue;
       const source = resolve(merged);
       for (const candidate of isSeq(source) ? source.items : [source]) {
         const inner = resolve(candidate);
@@ -118,10 +134,25 @@ function offsetOf(node: unknown): number | undefined {
   return isNode(node) ? (node as Node).range?.[0] : undefined;
 }
 
+/** The first alias that stands for nothing. */
+function offsetOfLooseAlias(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Alias(_key, node) {
+      if (node.resolve(document) !== undefined) return undefined;
+      found = offsetOf(node);
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 /** A key as it becomes the name of a field. */
 function keyText(key: unknown): string | undefined {
   if (!isScalar(key)) return undefined;
-  const { value } = key as { value: string | number | boolean | null };
+  const { value } = key as { value: string | number | boolean | symbol | null };
+  // The parser makes a symbol of a merge key, so that a field that is called so by a quoted name is none.
+  if (typeof value === 'symbol') return MERGE;
   return value === null ? '' : String(value);
 }
 
