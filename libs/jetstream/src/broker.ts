@@ -1,16 +1,10 @@
 import { TocsinError } from '@tocsin/domain';
 import { activeSpanContext, inSpan } from '@tocsin/tracing';
-import {
-  connect,
-  AuthorizationError,
-  NoRespondersError,
-  RequestError,
-  TimeoutError,
-  type NatsConnection,
-} from '@nats-io/transport-node';
+import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
 import type { z } from 'zod';
 import { openEnvelope } from './envelope.js';
 import { KeyValue, type KeyValueOptions } from './key-value.js';
+import { connectFirst } from './first-connection.js';
 import { Link } from './link.js';
 import { registerLink } from './link-registry.js';
 import { Responder, type ServeOptions } from './responder.js';
@@ -30,7 +24,7 @@ export interface BrokerOptions {
   pass?: string;
   /** Token, where the address has none. */
   token?: string;
-  /** How long the first connection may take, milliseconds. Default 5000. */
+  /** How long the first connection may take, JetStream's first answer included, milliseconds. Default 5000. */
   connectTimeoutMs?: number;
 }
 
@@ -49,6 +43,7 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 5_000;
 /** A broken connection is noticed after two pings without an answer at the latest. */
 const PING_INTERVAL_MS = 10_000;
@@ -76,13 +71,12 @@ export class Broker {
     const user = addresses.user ?? options.user;
     const pass = addresses.pass ?? options.pass;
     const token = addresses.token ?? options.token;
-    const timeoutMs = options.connectTimeoutMs ?? 5_000;
-    let nats: NatsConnection;
-    try {
-      nats = await connect({
-        servers: addresses.hosts,
+    const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    const endMs = performance.now() + timeoutMs;
+    const nats = await connectFirst(
+      addresses.hosts,
+      {
         name: options.name,
-        timeout: timeoutMs,
         maxReconnectAttempts: -1,
         reconnectTimeWait: RECONNECT_WAIT_MS,
         reconnectJitter: RECONNECT_JITTER_MS,
@@ -95,16 +89,11 @@ export class Broker {
         ...(pass === undefined ? {} : { pass }),
         ...(token === undefined ? {} : { token }),
         ...(addresses.tls ? { tls: {} } : {}),
-      });
-    } catch (error) {
-      const where = addresses.hosts.join(', ');
-      if (error instanceof AuthorizationError) {
-        throw new TocsinError('TCN_CONFIG', `NATS at ${where} refuses these credentials`, { cause: error });
-      }
-      throw new TocsinError('TCN_NATS_UNREACHABLE', `NATS at ${where} cannot be reached`, { cause: error });
-    }
+      },
+      timeoutMs,
+    );
     try {
-      await requireSuitable(nats, timeoutMs);
+      await requireSuitable(nats, endMs - performance.now());
       return new Broker(await Link.over(nats));
     } catch (error) {
       await nats.close();

@@ -2,6 +2,8 @@ import { JETSTREAM } from '@tocsin/contracts';
 import { freePort, startNats, type NatsServer } from '@tocsin/embedded';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Broker } from './broker.js';
@@ -66,10 +68,59 @@ async function restart(name: string): Promise<void> {
   if (server !== undefined) servers.set(name, server);
 }
 
+const urlsOf = (credentials: string): string =>
+  [...servers.values()].map((server) => `nats://${credentials}@127.0.0.1:${server.port}`).join(',');
+
+describe('a cluster', () => {
+  it.each([['all of its servers'], ['one of its servers, which names the others']])(
+    'that refuses the credentials is told from one that is not there, given %s',
+    async (which) => {
+      const urls = urlsOf('tocsin:wrong');
+      const given = which.startsWith('all') ? urls : (urls.split(',')[0] ?? '');
+      const startMs = performance.now();
+      await expect(Broker.connect({ servers: given, name: 'spec' })).rejects.toMatchObject({
+        code: 'TCN_CONFIG',
+        message: expect.stringMatching(/refuses these credentials$/),
+      });
+      expect(performance.now() - startMs).toBeLessThan(5_000);
+    },
+    15_000,
+  );
+
+  it('is found by one of its servers, though others that are named do not answer', async () => {
+    const silent = createServer();
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const one = urlsOf('tocsin:cluster').split(',')[0] ?? '';
+    const given = `nats://127.0.0.1:${await freePort()},nats://127.0.0.1:${port},${one}`;
+    const broker = await Broker.connect({ servers: given, name: 'spec' });
+    expect(broker.connected()).toBe(true);
+    await broker.close();
+    silent.close();
+  }, 15_000);
+
+  it('that does not answer is given up within the time there is, however many servers are named', async () => {
+    const silent = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const server = createServer().listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        return server;
+      }),
+    );
+    const given = silent.map((server) => `nats://127.0.0.1:${(server.address() as AddressInfo).port}`).join(',');
+    const startMs = performance.now();
+    await expect(Broker.connect({ servers: given, name: 'spec', connectTimeoutMs: 2_000 })).rejects.toMatchObject({
+      code: 'TCN_NATS_UNREACHABLE',
+    });
+    expect(performance.now() - startMs).toBeLessThan(4_000);
+    for (const server of silent) server.close();
+  }, 15_000);
+});
+
 describe('three servers, three copies', () => {
   it('keeps sequence equal to position, and followers exact, while the stream’s leader is killed twice', async () => {
-    const urls = [...servers.values()].map((server) => `nats://tocsin:cluster@127.0.0.1:${server.port}`).join(',');
-    const broker = await Broker.connect({ servers: urls, name: 'spec', connectTimeoutMs: 20_000 });
+    const broker = await Broker.connect({ servers: urlsOf('tocsin:cluster'), name: 'spec', connectTimeoutMs: 20_000 });
     const log = new FakeLog();
     log.append(10_000);
     const relay = new RelayPublisher({
