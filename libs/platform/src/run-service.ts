@@ -33,6 +33,7 @@ export interface ServiceDefinition<C extends ServiceConfig> {
 /**
  * Runs one service as its own process: configuration from the environment, one connection to NATS, the module on its port, an
  * orderly end at SIGTERM and SIGINT. What stops it from starting is one line on standard error, and exit code 1.
+ * No NATS at the start is such a reason too: whoever restarts processes waits for it, and a wrong address shows at once.
  */
 export async function runService<C extends ServiceConfig>(service: ServiceDefinition<C>): Promise<void> {
   try {
