@@ -20,6 +20,8 @@ import { SubscriptionController } from './http/subscription.controller.js';
 import { TargetController } from './http/target.controller.js';
 import { RegistryLog } from './log/registry-log.js';
 import { AnswerStore } from './once/answer-store.js';
+import { MaintenanceController } from './maintenance/maintenance.controller.js';
+import { MaintenanceWindows } from './maintenance/maintenance-windows.js';
 import { ProjectionStore } from './projection/projection-store.js';
 import { Projector } from './projection/projector.js';
 import { RebuildProjection } from './projection/rebuild-projection.js';
@@ -67,7 +69,14 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
     const secrets = { signingSecret: newSigningSecret, sealedRef: () => newId('rev', clock.now()) };
     return {
       module: SubscriptionRegistryModule,
-      controllers: [TargetController, SubscriptionController, ApplyController, KeyController, RegistryController],
+      controllers: [
+        TargetController,
+        SubscriptionController,
+        ApplyController,
+        KeyController,
+        RegistryController,
+        MaintenanceController,
+      ],
       providers: [
         {
           provide: Database,
@@ -133,8 +142,18 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           useFactory: (database: Database) => new AnswerStore(database, sealer),
         },
         {
+          provide: MaintenanceWindows,
+          inject: [RegistryLog],
+          useFactory: (log: RegistryLog) =>
+            new MaintenanceWindows({
+              ...{ broker, log, clock },
+              onError: (error) =>
+                logger.warn({ err: error }, 'bringing maintenance windows to the observers was interrupted'),
+            }),
+        },
+        {
           provide: RegistryService,
-          inject: [Database, Projector, RegistryLog, SealedStore, AnswerStore, KeyStore],
+          inject: [Database, Projector, RegistryLog, SealedStore, AnswerStore, KeyStore, MaintenanceWindows],
           useFactory: (
             database: Database,
             projector: Projector,
@@ -142,6 +161,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
             seals: SealedStore,
             answers: AnswerStore,
             keys: KeyStore,
+            windows: MaintenanceWindows,
           ) => {
             const feed = new ObserverFeed({
               openBucket: () => broker.kv(JETSTREAM.targetsBucket),
@@ -176,7 +196,13 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
               clock,
               onError: (error) => logger.warn({ err: error }, 'ending outages of removed targets was interrupted'),
             });
-            return new RegistryService({ projector, feed, closer, responders: [responder, keyResponder], sweeper });
+            return new RegistryService({
+              projector,
+              feed,
+              closer,
+              responders: [responder, keyResponder, windows],
+              sweeper,
+            });
           },
         },
         {

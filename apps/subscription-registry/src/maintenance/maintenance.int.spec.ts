@@ -1,0 +1,94 @@
+import { MAINTENANCE_BUCKET } from '@tocsin/contracts';
+import { freePort } from '@tocsin/embedded';
+import type { Broker } from '@tocsin/jetstream';
+import { eventually, ProcessGroup } from '@tocsin/testing';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { API_KEY, type RunningRegistry, Servers } from '../testing/registry-harness.js';
+
+const RECORDER = fileURLToPath(new URL('../../../event-recorder/src/main.ts', import.meta.url));
+const WEEKLY = {
+  start: '2026-01-04T02:00:00',
+  rrule: 'FREQ=WEEKLY;BYDAY=SU',
+  timeZone: 'Europe/Berlin',
+  duration: '2h',
+  selector: { site: 'fra' },
+};
+
+let servers: Servers;
+let registry: RunningRegistry;
+let broker: Broker;
+const processes = new ProcessGroup();
+
+beforeAll(async () => {
+  servers = await Servers.start();
+  const port = await freePort();
+  const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', RECORDER];
+  await processes.spawn('event-recorder', process.execPath, args, {
+    env: {
+      TOCSIN_HTTP_PORT: String(port),
+      TOCSIN_GRPC_PORT: '0',
+      TOCSIN_POSTGRES_URL: servers.postgresUrl,
+      TOCSIN_NATS_URL: servers.natsUrl,
+      TOCSIN_API_KEY: API_KEY,
+      TOCSIN_LOG_LEVEL: 'warn',
+    },
+    ready: { url: `http://127.0.0.1:${port}/readyz` },
+  });
+  registry = await servers.registry();
+  await registry.ready();
+  broker = await servers.connect('spec');
+});
+afterAll(async () => {
+  await broker?.close();
+  await registry?.close();
+  await processes.kill9();
+});
+
+const inBucket = async (name: string) => (await (await broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;
+
+describe('maintenance windows', () => {
+  it('are declared, replaced, read and removed, and stand in the observers’ bucket as they are', async () => {
+    const created = await registry.call('PUT', '/v1/maintenance/weekly', WEEKLY);
+    expect(created.status).toBe(201);
+    expect(created.body).toMatchObject({ name: 'weekly', revision: 1, active: expect.any(Boolean), spec: WEEKLY });
+    expect(Date.parse(created.body.next.end) - Date.parse(created.body.next.start)).toBe(7_200_000);
+    expect(await inBucket('weekly')).toEqual({ name: 'weekly', revision: 1, spec: WEEKLY });
+    expect((await registry.call('PUT', '/v1/maintenance/weekly', WEEKLY)).body.revision).toBe(1);
+
+    const replaced = await registry.call(
+      'PUT',
+      '/v1/maintenance/weekly',
+      { ...WEEKLY, duration: '3h' },
+      { 'if-match': '"1"' },
+    );
+    expect([replaced.status, replaced.headers.get('etag')]).toEqual([200, '"2"']);
+    expect(await inBucket('weekly')).toMatchObject({ revision: 2, spec: { duration: '3h' } });
+    const late = await registry.call('DELETE', '/v1/maintenance/weekly', undefined, { 'if-match': '"1"' });
+    expect(late.body.code).toBe('TCN_PRECONDITION_FAILED');
+
+    await eventually(async () => (await registry.call('GET', '/v1/maintenance')).body.items.length === 1, {
+      what: 'it is listed',
+    });
+    expect((await registry.call('DELETE', '/v1/maintenance/weekly')).status).toBe(204);
+    expect(await inBucket('weekly')).toBeUndefined();
+    expect((await registry.call('GET', '/v1/maintenance/weekly')).body.code).toBe('TCN_NOT_FOUND');
+    expect((await registry.call('PUT', '/v1/maintenance/weekly', WEEKLY)).body.revision).toBe(4);
+  });
+
+  it('say where a body is wrong', async () => {
+    const { status, body } = await registry.call('PUT', '/v1/maintenance/odd', { ...WEEKLY, rrule: 'FREQ=SECONDLY' });
+    expect([status, body.code]).toEqual([422, 'TCN_INVALID']);
+  });
+
+  it('come back from the log when the bucket is lost with the broker’s store', async () => {
+    const once = { start: '2030-01-01T00:00:00Z', end: '2030-01-01T02:00:00Z', selector: {} };
+    expect((await registry.call('PUT', '/v1/maintenance/once', once)).status).toBe(201);
+    await servers.wipeNats();
+    await eventually(async () => (await inBucket('once')) !== undefined, {
+      what: 'the window is back',
+      timeoutMs: 40_000,
+    });
+    expect(await inBucket('once')).toEqual({ name: 'once', revision: 1, spec: once });
+  });
+});
