@@ -7,12 +7,14 @@ import { Sealer, type ServiceContext } from '@tocsin/platform';
 import type { Database } from '@tocsin/postgres';
 import { EgressPolicy, EventSender, Sender } from '@tocsin/webhook';
 import type { DeliveryConfig } from './config.js';
+import { LastAttempt } from './ledger/last-attempt.js';
 import { SHARDS } from './ledger/schema.js';
 import type { LogSource } from './match/log-source.js';
 import { SubscriptionBook } from './match/subscription-book.js';
 import { SubscriptionStore } from './match/subscription-store.js';
 import type { Revival } from './retry/revival.js';
 import { AttemptSender } from './send/attempt-sender.js';
+import { AttemptTraces } from './send/attempt-trace.js';
 import type { DeliveryStatistics } from './send/delivery-statistics.js';
 import { Dispatcher } from './send/dispatcher.js';
 import { SealedDestinations } from './send/sealed-destinations.js';
@@ -53,6 +55,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
       book,
       log,
       statistics,
+      traces: new AttemptTraces(new LastAttempt(database)),
       clock,
       random,
       logger,
@@ -108,17 +111,17 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
   #gauges(): void {
     const meter = metrics.getMeter('tocsin.delivery');
     meter
-      .createObservableGauge('tocsin_delivery_tracked', {
-        description: 'Deliveries in flight or waiting in this process',
+      .createObservableGauge('tocsin_waiting_deliveries', {
+        description: 'Deliveries in flight or waiting in this process; parked ones are not counted',
       })
       .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.tracked, 0)));
     meter
-      .createObservableGauge('tocsin_delivery_parked_subscriptions', {
+      .createObservableGauge('tocsin_parked_subscriptions', {
         description: 'Subscriptions held at a position',
       })
       .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.parked, 0)));
     meter
-      .createObservableGauge('tocsin_delivery_shards', { description: 'Shards this replica owns' })
+      .createObservableGauge('tocsin_owned_shards', { description: 'Shards this replica owns' })
       .addCallback((result) => result.observe(this.#keeper.runners.length));
   }
 }

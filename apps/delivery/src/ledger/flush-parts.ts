@@ -16,13 +16,13 @@ export const FLUSH_PARTS = {
   held_fence: () => '\n  SELECT count(*)::int AS held FROM fence',
   attempts: (rows: string) => `attempts AS (
     INSERT INTO delivery.attempt (subscription, position, shard, webhook_id, event_type, event_subject, number, started_at, delivered,
-      outcome, status, error_class, detail, address, url_hash, phases_ms, response_bytes, body_head, next_at, worker, trace_id)
+      outcome, status, error_class, detail, address, url_hash, phases_ms, response_bytes, body_head, next_at, worker, trace_id, span_id)
     SELECT a.subscription, a.position, fence.id, a."webhookId", a."eventType", a."eventSubject", a.number,
       ${time('a."startedAt"')}, a.delivered, a.outcome, a.status, a."errorClass", a.detail, a.address, a."urlHash",
-      a."phasesMs", a."responseBytes", a."bodyHead", ${time('a."nextAt"')}, a.worker, a."traceId"
+      a."phasesMs", a."responseBytes", a."bodyHead", ${time('a."nextAt"')}, a.worker, a."traceId", a."spanId"
     FROM fence, jsonb_to_recordset(${rows}::jsonb) AS a(subscription text, position bigint, "webhookId" text, "eventType" text,
       "eventSubject" text, number int, "startedAt" float8, delivered boolean, outcome text, status int, "errorClass" text, detail text,
-      address text, "urlHash" text, "phasesMs" jsonb, "responseBytes" int, "bodyHead" text, "nextAt" float8, worker text, "traceId" text)
+      address text, "urlHash" text, "phasesMs" jsonb, "responseBytes" int, "bodyHead" text, "nextAt" float8, worker text, "traceId" text, "spanId" text)
     ON CONFLICT DO NOTHING
   )`,
   kept: (rows: string) => `kept AS (

@@ -25,6 +25,7 @@ export interface AttemptRecord {
   nextAt: number | undefined;
   worker: string;
   traceId: string | undefined;
+  spanId: string | undefined;
 }
 
 /** A row of `delivery.pending`: unfinished when the checkpoint passed, or waiting for a retry. */

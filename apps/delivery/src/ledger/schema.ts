@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from '@tocsin/postgres';
+import { AttemptSpans1700000000002 } from './attempt-spans.js';
 
 /**
  * How many shards the subscriptions are hashed to. Fixed for the life of an installation, because a shard's checkpoint speaks for
@@ -231,4 +232,8 @@ export class DeliveryPolicy1700000000001 implements MigrationInterface {
 }
 
 /** In the order in which they run. */
-export const DELIVERY_MIGRATIONS = [CreateDeliverySchema1700000000000, DeliveryPolicy1700000000001] as const;
+export const DELIVERY_MIGRATIONS = [
+  CreateDeliverySchema1700000000000,
+  DeliveryPolicy1700000000001,
+  AttemptSpans1700000000002,
+] as const;

@@ -32,6 +32,7 @@ function attempt(position: number, delivered: boolean, number = 1): AttemptRecor
     nextAt: undefined,
     worker: 'w',
     traceId: undefined,
+    spanId: undefined,
   };
 }
 

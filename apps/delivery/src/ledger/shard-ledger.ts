@@ -2,6 +2,7 @@ import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { TocsinError } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { type Database, sqlState } from '@tocsin/postgres';
+import { untraced } from '@tocsin/tracing';
 import { LedgerBatch } from './ledger-batch.js';
 import type { ShardState } from './records.js';
 import { loadShardState } from './shard-state.js';
@@ -107,7 +108,8 @@ export class ShardLedger {
     this.#flushing = true;
     // After the present turn, so that everything one event or one answer causes goes into one batch.
     queueMicrotask(() => {
-      void this.#flushAll().finally(() => {
+      // A batch is the work of many.
+      void untraced(() => this.#flushAll()).finally(() => {
         this.#flushing = false;
         this.#idle?.resolve();
       });

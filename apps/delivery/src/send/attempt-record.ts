@@ -2,6 +2,7 @@ import { type RecordedEvent, type Verdict, webhookId } from '@tocsin/domain';
 import type { AttemptOutcome } from '@tocsin/webhook';
 import { createHash } from 'node:crypto';
 import type { AttemptRecord } from '../ledger/records.js';
+import type { AttemptSpanIds } from './attempt-trace.js';
 import type { Delivery } from './subscription-queue.js';
 
 /** URLs are few and hashed for every attempt. */
@@ -13,7 +14,7 @@ export function attemptRecord(
   delivery: Delivery,
   event: RecordedEvent,
   outcome: AttemptOutcome,
-  made: { startedAt: number; verdict: Verdict; url: string; worker: string },
+  made: { startedAt: number; verdict: Verdict; url: string; worker: string; span: AttemptSpanIds },
 ): AttemptRecord {
   return {
     subscription: delivery.subscription,
@@ -35,7 +36,7 @@ export function attemptRecord(
     bodyHead: outcome.bodyHead === '' ? undefined : outcome.bodyHead,
     nextAt: undefined,
     worker: made.worker,
-    traceId: undefined,
+    ...made.span,
   };
 }
 

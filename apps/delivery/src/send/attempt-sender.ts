@@ -17,6 +17,7 @@ import type { AttemptRecord } from '../ledger/records.js';
 import type { LogSource } from '../match/log-source.js';
 import type { SubscriptionBook } from '../match/subscription-book.js';
 import { attemptRecord } from './attempt-record.js';
+import type { AttemptTrace, AttemptTraces } from './attempt-trace.js';
 import type { DeliveryStatistics } from './delivery-statistics.js';
 import type { SealedDestinations } from './sealed-destinations.js';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
@@ -35,6 +36,7 @@ export interface AttemptSenderParts {
   book: Pick<SubscriptionBook, 'current'>;
   log: Pick<LogSource, 'at'>;
   statistics: DeliveryStatistics;
+  traces: AttemptTraces;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -60,7 +62,9 @@ export class AttemptSender {
         this.parts.destinations.of(delivery.subscription),
       ]);
       delivery.event = event;
-      await this.#attempt(delivery, queue, { event, sealed, spec, probe });
+      const to = { destinationKind: spec.destination.kind, url: sealed.url };
+      const trace = await this.parts.traces.begin(delivery, event, to);
+      await trace.run(() => this.#attempt(delivery, queue, { event, sealed, spec, probe, trace }));
     } catch (error) {
       // Losing the shard ends this process's part in it; anything else here is a part of Tocsin that is not ready.
       const lost = isTocsinError(error, 'TCN_FENCED');
@@ -79,13 +83,21 @@ export class AttemptSender {
   async #attempt(
     delivery: Delivery,
     queue: SubscriptionQueue,
-    made: { event: RecordedEvent; sealed: SealedDestination; spec: SubscriptionSpec; probe: boolean },
+    made: {
+      event: RecordedEvent;
+      sealed: SealedDestination;
+      spec: SubscriptionSpec;
+      probe: boolean;
+      trace: AttemptTrace;
+    },
   ): Promise<void> {
     const { clock, statistics } = this.parts;
     const startedAt = clock.now();
+    const span = made.trace.ids;
     const outcome = await this.#outcomeOf(queue, made, startedAt);
     const nowMs = clock.now();
     const verdict = outcome === NOT_RENDERED ? 'dead' : classifyOutcome(outcome);
+    made.trace.ended(outcome === NOT_RENDERED ? undefined : outcome, verdict);
     if (verdict === 'interrupted') {
       this.#notJudged(queue, made.probe);
       queue.putBack(delivery, delivery.nextAt);
@@ -99,7 +111,10 @@ export class AttemptSender {
       return;
     }
     const { url } = made.sealed;
-    const record = attemptRecord(delivery, made.event, outcome, { startedAt, verdict, url, worker: this.parts.worker });
+    const record = attemptRecord(delivery, made.event, outcome, {
+      ...{ startedAt, verdict, url, span },
+      worker: this.parts.worker,
+    });
     queue.shard.learnt(queue, {
       verdict,
       signal: breakerSignal(outcome),

@@ -1,4 +1,5 @@
 import { breakerAdmits, type Clock } from '@tocsin/domain';
+import { untraced } from '@tocsin/tracing';
 import TinyQueue from 'tinyqueue';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
 
@@ -75,7 +76,8 @@ export class Dispatcher {
     queue.rate?.take(nowMs);
     queue.breaker = admission.state;
     const { endpoint } = queue;
-    const run = this.send(delivery, queue, admission.probe).finally(() => {
+    // The turn may have come in the midst of another's attempt.
+    const run = untraced(() => this.send(delivery, queue, admission.probe)).finally(() => {
       this.#running.delete(run);
       this.#freeSlot(endpoint);
       this.wake(queue);

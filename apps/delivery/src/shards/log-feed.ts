@@ -1,19 +1,22 @@
-import type { RecordedEvent } from '@tocsin/domain';
-import { type Broker, followLog } from '@tocsin/jetstream';
+import type { Clock, RecordedEvent } from '@tocsin/domain';
+import { type Broker, FollowerMeter, followLog } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
 import type { LogSource } from '../match/log-source.js';
 
 /** The one reading of the log in this process, which can be set back when a shard arrives that is further behind. */
 export class LogFeed {
+  readonly #meter: FollowerMeter;
   #position = 0;
   #abort: AbortController | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly parts: { broker: Broker; log: LogSource; logger: Logger },
+    private readonly parts: { broker: Broker; log: LogSource; logger: Logger; clock: Clock },
     /** Takes a batch, oldest first. It is offered again until it does not throw. */
     private readonly take: (events: RecordedEvent[]) => Promise<void>,
-  ) {}
+  ) {
+    this.#meter = new FollowerMeter('delivery', parts.clock);
+  }
 
   /** Position of the last event that was taken. */
   get position(): number {
@@ -34,6 +37,7 @@ export class LogFeed {
         this.#position = events.at(-1)?.position ?? this.#position;
       },
       signal: abort.signal,
+      meter: this.#meter,
     }).catch((error: unknown) => {
       // followLog only ends when it is told to; anything else is a defect that must be seen.
       if (!abort.signal.aborted) this.parts.logger.fatal({ err: error }, 'the reading of the log has ended');

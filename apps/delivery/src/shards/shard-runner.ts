@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AnnouncementRecord, PendingRecord, ShardState } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 import type { LogSource } from '../match/log-source.js';
+import { tracedMatch } from '../match/match-span.js';
 import type { SubscriptionChange, SubscriptionRevision } from '../match/subscription-book.js';
 import { Announcer } from '../retry/announcer.js';
 import { EndpointWatch, type Learnt } from '../retry/endpoint-watch.js';
@@ -127,7 +128,7 @@ export class ShardRunner implements QueueOwner {
     if (event.position !== this.#cursor + 1) {
       throw new Error(`shard ${this.shard} was offered position ${event.position} after ${this.#cursor}`);
     }
-    for (const revision of this.parts.book.matching(event, this.shard)) this.#match(revision, event);
+    for (const revision of tracedMatch(this.parts, event, this.shard)) this.#match(revision, event);
     this.#cursor = event.position;
     if (change?.kind === 'declared' && change.revision.shard === this.shard) this.#declared(change);
     if (change?.kind === 'removed' && change.closed.shard === this.shard) this.#removed(change.closed.name);
@@ -294,7 +295,6 @@ export class ShardRunner implements QueueOwner {
   }
 
   #announce(record: AnnouncementRecord): void {
-    const written = this.ledger.write((batch) => batch.announcement(record));
-    this.#announcer.take([record], written);
+    this.#announcer.take([record], this.ledger.write((batch) => batch.announcement(record)));
   }
 }
