@@ -42,11 +42,10 @@ export const healthProbeConfig = defineConfig({
   TOCSIN_API_KEY: required(commonFields.TOCSIN_API_KEY),
   TOCSIN_LOG_LEVEL: commonFields.TOCSIN_LOG_LEVEL,
   TOCSIN_LOG_FORMAT: commonFields.TOCSIN_LOG_FORMAT,
-  TOCSIN_OBSERVER_ID: nameField(
-    'Name of this observer in events and votes; no two may have the same. Where unset: the name of the machine.',
-    machineName(),
-    'fra-1',
-  ),
+  TOCSIN_OBSERVER_ID: {
+    ...nameField('Name of this observer in events and votes; no two may have the same.', machineName(), 'fra-1'),
+    defaultShown: 'the name of the machine',
+  },
   TOCSIN_SITE: nameField('Where this observer stands. Votes are asked from other sites first.', 'default', 'fra'),
   TOCSIN_CANARIES: {
     schema: z

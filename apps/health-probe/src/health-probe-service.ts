@@ -14,6 +14,7 @@ import { EventLoopGuard, NameResolver, peerOf, runCheck } from '@tocsin/probes';
 import { z } from 'zod';
 import type { HealthProbeConfig } from './config.js';
 import { OverlayRoom } from './overlays/overlay-room.js';
+import { observeFleet } from './report/fleet-gauges.js';
 import { BrokerLog } from './report/health-log.js';
 import { Journal } from './report/journal.js';
 import type { ProbeStatistics } from './report/probe-statistics.js';
@@ -167,6 +168,11 @@ export class HealthProbeService implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
+    observeFleet({
+      targets: () => this.#targets.all(),
+      holding: () => this.#reporter.holding,
+      isolated: () => this.#isolation.isolated,
+    });
     const { broker, statistics, context } = this.#options;
     this.#ready = context.readiness.register('health-probe', () => this.#readiness());
     this.#guard.start();

@@ -1,4 +1,3 @@
-import { context, propagation } from '@opentelemetry/api';
 import { HEALTH_PROBE_SOURCE, TARGET_FRESH, type HealthEventData } from '@tocsin/contracts';
 import {
   newId,
@@ -9,6 +8,7 @@ import {
   type HealthEntry,
   type RecordedHealth,
 } from '@tocsin/domain';
+import { activeTraceparent } from '@tocsin/tracing';
 import type { Target } from '../targets/target.js';
 import { lifeSubject } from './recorded-state.js';
 
@@ -28,6 +28,7 @@ export function healthEvent(target: Target, entry: HealthEntry, circumstances: C
   const { transition, withheld, reconciles } = entry;
   const { nowMs, causedBy } = circumstances;
   const fresh = entry.fact === 'fresh';
+  const traceparent = activeTraceparent();
   const data = healthData(target, entry, circumstances.damping);
   return {
     id: newId('evt', nowMs),
@@ -40,7 +41,7 @@ export function healthEvent(target: Target, entry: HealthEntry, circumstances: C
       ...(withheld === undefined ? {} : { [WITHHELD]: withheld.because.join() || SUPERSEDED }),
       ...(withheld === undefined || causedBy === undefined ? {} : { causedby: causedBy }),
       ...(reconciles === undefined ? {} : { reconciles: reconciles.join() || SUPERSEDED }),
-      ...traceExtension(),
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
     datacontenttype: 'application/json',
     data: fresh ? { name: target.name, ...data } : { ...data },
@@ -84,12 +85,6 @@ function evidence(word: Evidence): HealthEventData['evidence'][number] {
     detail: word.detail,
     durationMs: Math.round(word.durationMs * 10) / 10,
   };
-}
-
-function traceExtension(): { traceparent?: string } {
-  const carrier: { traceparent?: string } = {};
-  propagation.inject(context.active(), carrier);
-  return carrier.traceparent === undefined ? {} : { traceparent: carrier.traceparent };
 }
 
 function isoTime(epochMs: number): string {

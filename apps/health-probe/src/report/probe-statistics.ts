@@ -50,6 +50,12 @@ export class ProbeStatistics {
       withheld: 0,
       announced: 0,
     };
+    // A series that begins with its first event has no rate at that event.
+    this.#suspicions.add(0);
+    this.#refused.add(0);
+    for (const to of ['up', 'degraded', 'down', 'unknown']) {
+      for (const confidence of ['quorum', 'single']) this.#transitions.add(0, { to, confidence });
+    }
   }
 
   /** So many targets are watched now. */

@@ -1,4 +1,3 @@
-import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Appended } from '@tocsin/contracts';
 import {
   entryFor,
@@ -11,11 +10,13 @@ import {
   type Transition,
 } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
+import { withSpan } from '@tocsin/tracing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Overlays } from '../overlays/overlays.js';
 import type { Target } from '../targets/target.js';
 import { openAccount, saysTheSame, stateAfter, type Account, type PendingEvent } from './account.js';
 import { AppendTurns } from './append-turns.js';
+import { confirmSpan } from './confirm-span.js';
 import { healthEvent } from './health-event.js';
 import type { HealthLog } from './health-log.js';
 import type { ProbeStatistics } from './probe-statistics.js';
@@ -52,7 +53,6 @@ export class Reporter {
     this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   readonly #turns = new AppendTurns();
-  readonly #tracer = trace.getTracer('tocsin.health-probe');
 
   constructor(deps: ReporterDeps) {
     this.#deps = deps;
@@ -64,6 +64,13 @@ export class Reporter {
     let unknown = 0;
     for (const account of this.#accounts.values()) if (account.recorded === undefined) unknown += 1;
     return unknown;
+  }
+
+  /** Targets with a change that is not committed yet. */
+  get holding(): number {
+    let holding = 0;
+    for (const account of this.#accounts.values()) if (account.held.oldest !== undefined) holding += 1;
+    return holding;
   }
 
   /** Reports about `target` from now on; goes on with what is held where it was known under another declaration. */
@@ -214,17 +221,14 @@ export class Reporter {
 
   #build(target: Target, entry: HealthEntry): PendingEvent {
     const { clock, overlays } = this.#deps;
-    const span = this.#tracer.startSpan('target change', {
-      startTime: entry.transition.timeMs,
-      attributes: { 'tocsin.subject': target.subject, 'tocsin.fact': entry.fact },
-    });
+    const span = confirmSpan(target, entry);
     const [causedBy, damping] = [overlays.causeOf(target), overlays.damping(target)];
     const circumstances = {
       nowMs: clock.now(),
       ...(causedBy === undefined ? {} : { causedBy }),
       ...(damping === undefined ? {} : { damping }),
     };
-    const event = context.with(trace.setSpan(context.active(), span), () => healthEvent(target, entry, circumstances));
+    const event = withSpan(span, () => healthEvent(target, entry, circumstances));
     return { entry, event, span };
   }
 
@@ -232,9 +236,7 @@ export class Reporter {
     return this.#turns.run(async () => {
       if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
       const expect = { [event.subject]: entry.fact === 'fresh' ? recorded.lifeVersion : recorded.version };
-      const [appended] = await context.with(trace.setSpan(context.active(), span), () =>
-        this.#deps.log.append({ events: [event], expect }),
-      );
+      const [appended] = await withSpan(span, () => this.#deps.log.append({ events: [event], expect }));
       if (appended === undefined) throw new Error('the recorder answered an append without its event');
       return appended;
     });
@@ -249,31 +251,32 @@ export class Reporter {
     const { event, entry, span } = pending;
     const { transition, withheld, reconciles } = entry;
     if (reconciles === undefined) account.held.shift();
-    span.end();
+    if (appended !== undefined) span.setAttribute('tocsin.position', appended.position);
+    span.setAttribute('tocsin.event.id', event.id).end();
     if (withheld !== undefined) this.#deps.statistics.withheld(withheld.because);
     else if (entry.fact !== 'fresh') this.#deps.statistics.announced(entry.fact);
-    this.#deps.logger.info(
-      {
-        event: event.id,
-        position: appended?.position,
-        subject: account.target.subject,
-        fact: entry.fact,
-        to: transition.to,
-        episode: transition.episode,
-        reason: reasonOf(transition),
-        confidence: transition.confidence,
-        votes: transition.votes,
-        withheld: withheld?.because,
-        reconciles,
-        detectionMs: Math.round(transition.detectionMs),
-        commitMs: Math.max(0, Math.round(this.#deps.clock.now() - transition.confirmedAtMs)),
-      },
-      `${account.target.subject} ${entry.fact}${withheld === undefined ? '' : ', withheld'}`,
-    );
+    const line = {
+      event: event.id,
+      position: appended?.position,
+      subject: account.target.subject,
+      fact: entry.fact,
+      to: transition.to,
+      episode: transition.episode,
+      reason: reasonOf(transition),
+      confidence: transition.confidence,
+      votes: transition.votes,
+      withheld: withheld?.because,
+      reconciles,
+      detectionMs: Math.round(transition.detectionMs),
+      commitMs: Math.max(0, Math.round(this.#deps.clock.now() - transition.confirmedAtMs)),
+    };
+    const message = `${line.subject} ${line.fact}${withheld === undefined ? '' : ', withheld'}`;
+    withSpan(span, () => this.#deps.logger.info(line, message));
   }
 
   #abandon(account: Account): void {
-    account.event?.span.setStatus({ code: SpanStatusCode.UNSET, message: 'said by another observer' }).end();
+    // Said by another observer, or not true any more: nothing failed.
+    account.event?.span.setAttribute('tocsin.abandoned', true).end();
     account.event = undefined;
   }
 }
