@@ -5,7 +5,8 @@ export function configExample(fields: ConfigFields): string {
   return Object.entries(fields)
     .map(([name, field]) => {
       const required = field.default === undefined && !field.schema.safeParse(undefined).success;
-      const value = field.default ?? field.example ?? '';
+      const sameEverywhere = field.defaultShown === undefined ? field.default : undefined;
+      const value = sameEverywhere ?? field.example ?? '';
       return `# ${field.description}\n${required ? '' : '# '}${name}=${value}\n`;
     })
     .join('\n');

@@ -14,6 +14,7 @@ export function configTable(fields: ConfigFields): string {
 }
 
 function defaultOf(field: ConfigFields[string]): string {
+  if (field.defaultShown !== undefined) return field.defaultShown;
   if (field.default !== undefined) return field.secret === true ? 'secret' : `\`${field.default}\``;
   return field.schema.safeParse(undefined).success ? '–' : '**required**';
 }

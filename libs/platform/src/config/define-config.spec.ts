@@ -119,6 +119,7 @@ describe('documentation', () => {
     TOCSIN_A: { schema: z.string(), description: 'First | one.', example: 'x' },
     TOCSIN_B: { schema: z.string(), description: 'Second.', default: '5' },
     TOCSIN_C: { schema: z.string().optional(), description: 'Third.', secret: true },
+    TOCSIN_D: { schema: z.string(), description: 'Fourth.', default: 'host-7', defaultShown: 'the host' },
   };
 
   it('lists every field in a table', () => {
@@ -129,6 +130,7 @@ describe('documentation', () => {
         '| `TOCSIN_A` | **required** | First \\| one. Example: `x`. |',
         '| `TOCSIN_B` | `5` | Second. |',
         '| `TOCSIN_C` | – | Third. Secret. |',
+        '| `TOCSIN_D` | the host | Fourth. |',
         '',
       ].join('\n'),
     );
@@ -136,7 +138,7 @@ describe('documentation', () => {
 
   it('writes an example in which only what must be set is set', () => {
     expect(configExample(fields)).toBe(
-      '# First | one.\nTOCSIN_A=x\n\n# Second.\n# TOCSIN_B=5\n\n# Third.\n# TOCSIN_C=\n',
+      '# First | one.\nTOCSIN_A=x\n\n# Second.\n# TOCSIN_B=5\n\n# Third.\n# TOCSIN_C=\n\n# Fourth.\n# TOCSIN_D=\n',
     );
   });
 

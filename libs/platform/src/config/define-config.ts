@@ -11,6 +11,8 @@ export interface ConfigField<Output = unknown> {
   secret?: boolean;
   /** Used where the variable is unset or empty, in the spelling of the environment. */
   default?: string;
+  /** For the reference table: what the default is, where it is not the same on every machine. */
+  defaultShown?: string;
   /** For the reference table and the example file. */
   example?: string;
 }
