@@ -80,10 +80,14 @@ export const latestRequestSchema = z.object({
   source: z.string().optional(),
 });
 export type LatestRequest = z.infer<typeof latestRequestSchema>;
-/** `versions`: current version of every asked subject (0 where it has none). */
+/**
+ * `versions`: current version of every answered subject (0 where it has none). `answered`: how many of the subjects were answered, counted
+ * from the first, as many as one message holds and one at least; all of them where it is left out. Ask again for the others.
+ */
 export const latestReplySchema = z.object({
   events: z.array(z.record(z.string(), jsonSchema)),
   versions: z.record(z.string(), z.int()),
+  answered: z.int().min(1).optional(),
 });
 
 export const sealedRequestSchema = z.object({ subscription: z.string() });

@@ -14,6 +14,7 @@ export { followLog, type FollowOptions } from './follow-log.js';
 export { FollowerMeter } from './follower-meter.js';
 export type { KeyValue, KeyValueEntry, KeyValueOptions } from './key-value.js';
 export type { Watch, WatchOptions } from './key-value-watch.js';
+export { latestReader } from './latest-reader.js';
 export { logReader, type LogPage } from './log-reader.js';
 export { NatsTransport, TocsinErrorFilter, type NatsTransportOptions } from './nats-transport.js';
 export { RelayPublisher, type RelayOptions, type RelayStatus } from './relay-publisher.js';

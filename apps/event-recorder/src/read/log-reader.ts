@@ -1,5 +1,6 @@
-import type { EventStore, LatestAnswer, LatestRequest } from '@tocsin/contracts';
+import type { EventStore, LatestRequest } from '@tocsin/contracts';
 import type { RecordedEvent } from '@tocsin/domain';
+import { latestBounded, type LatestPage } from './bounded-latest.js';
 import { type BoundedPage, type PageRequest, readBounded } from './bounded-page.js';
 
 /** The log as any replica reads it from Postgres. */
@@ -16,9 +17,9 @@ export class LogReader {
     return this.store.get(position ?? key);
   }
 
-  /** The newest event of each of some subjects. */
-  latest(request: LatestRequest): Promise<LatestAnswer> {
-    return this.store.latest(request);
+  /** The newest event of each of some subjects, as far as they fit into `maxBytes`. */
+  latest(request: LatestRequest, maxBytes: number): Promise<LatestPage> {
+    return latestBounded(this.store, request, maxBytes);
   }
 
   /** Last position of the log, 0 where it is empty. */

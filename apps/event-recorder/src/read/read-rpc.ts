@@ -35,8 +35,8 @@ export class ReadRpc {
         queue: QUEUE,
         schema: latestRequestSchema,
         handle: async (request) => {
-          const { events, versions } = await this.log.latest(request);
-          return { events: events.map(toCloudEvent), versions };
+          const { events, versions, answered } = await this.log.latest(request, REPLY_BYTES);
+          return { events: events.map(toCloudEvent), versions, answered };
         },
       }),
     ];

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readReplySchema, RPC } from '@tocsin/contracts';
+import { latestReader } from '@tocsin/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Answer,
@@ -164,6 +165,32 @@ describe('reads over NATS', () => {
     const answer = await recorder.broker.request(RPC.logLatest, { subjects: ['latest/a', 'latest/none'] });
     expect(answer).toMatchObject({ events: [{ id: newest!.id }], versions: { 'latest/a': 4, 'latest/none': 0 } });
   });
+
+  it('answers 5,000 subjects with large events as far as a message holds, and the rest when asked again', async () => {
+    const subjects = Array.from({ length: 5_000 }, (_, index) => `latest/many-${index}`);
+    const ids: string[] = [];
+    const text = 'x'.repeat(20 * 1024);
+    for (let start = 0; start < subjects.length; start += 40) {
+      const events = subjects.slice(start, start + 40).map((subject) => ({
+        ...{
+          specversion: '1.0',
+          id: randomUUID(),
+          source: 'urn:read',
+          type: 'com.acme.large',
+          subject,
+          data: { text },
+        },
+      }));
+      expect((await post(url, events)).status).toBe(201);
+      ids.push(...events.map(({ id }) => id));
+    }
+    const first = await recorder.broker.request<{ answered: number; versions: object }>(RPC.logLatest, { subjects });
+    expect(first.answered).toBeGreaterThan(20);
+    expect(Object.keys(first.versions)).toEqual(subjects.slice(0, first.answered));
+    const { events, versions } = await latestReader(recorder.broker)({ subjects });
+    expect(events.map(({ id }) => id)).toEqual(ids);
+    expect(Object.values(versions)).toEqual(subjects.map(() => 1));
+  }, 300_000);
 });
 
 describe('GET /v1/events/stream', () => {

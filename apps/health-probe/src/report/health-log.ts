@@ -1,16 +1,16 @@
 import {
   appendReplySchema,
   HEALTH_PROBE_SOURCE,
-  latestReplySchema,
   REGISTRY_EVENTS,
   RPC,
   TARGET_FRESH,
   targetKindSchema,
   type AppendRequest,
   type Appended,
+  type LatestRequest,
 } from '@tocsin/contracts';
-import { fromCloudEvent, type CloudEvent, type RecordedEvent } from '@tocsin/domain';
-import type { Broker } from '@tocsin/jetstream';
+import type { RecordedEvent } from '@tocsin/domain';
+import { type Broker, latestReader } from '@tocsin/jetstream';
 
 /** Facts that say in which state a target is. Others about the same subject (flapping, maintenance) do not. */
 const STATE_FACTS = ['offline', 'online', 'degraded', 'restored', 'unknown'];
@@ -23,7 +23,6 @@ const LIFE_TYPES = [REGISTRY_EVENTS.targetRegistered, TARGET_FRESH];
 
 /** Appends go to the leader, which may just be changing. */
 const APPEND_TIMEOUT_MS = 5_000;
-const LATEST_TIMEOUT_MS = 10_000;
 
 /** Newest events of some subjects, and the version each subject is at. */
 export interface Latest {
@@ -45,9 +44,11 @@ export interface HealthLog {
 /** The log behind the recorder's request/reply interface. */
 export class BrokerLog implements HealthLog {
   readonly #broker: Broker;
+  readonly #readLatest: ReturnType<typeof latestReader>;
 
   constructor(broker: Broker) {
     this.#broker = broker;
+    this.#readLatest = latestReader(broker);
   }
 
   async append(request: AppendRequest): Promise<Appended[]> {
@@ -56,7 +57,7 @@ export class BrokerLog implements HealthLog {
   }
 
   latestStates(subjects: readonly string[]): Promise<Latest> {
-    return this.#latest({ subjects, types: STATE_TYPES, source: HEALTH_PROBE_SOURCE });
+    return this.#latest({ subjects: [...subjects], types: STATE_TYPES, source: HEALTH_PROBE_SOURCE });
   }
 
   latestFlapping(subject: string): Promise<Latest> {
@@ -64,13 +65,11 @@ export class BrokerLog implements HealthLog {
   }
 
   latestLives(subjects: readonly string[]): Promise<Latest> {
-    return this.#latest({ subjects, types: LIFE_TYPES });
+    return this.#latest({ subjects: [...subjects], types: LIFE_TYPES });
   }
 
-  async #latest(request: { subjects: readonly string[]; types: readonly string[]; source?: string }): Promise<Latest> {
-    const options = { schema: latestReplySchema, timeoutMs: LATEST_TIMEOUT_MS };
-    const { events, versions } = await this.#broker.request(RPC.logLatest, request, options);
-    const recorded = events.map((event) => fromCloudEvent(event as CloudEvent));
-    return { events: new Map(recorded.map((event) => [event.subject, event])), versions };
+  async #latest(request: LatestRequest): Promise<Latest> {
+    const { events, versions } = await this.#readLatest(request);
+    return { events: new Map(events.map((event) => [event.subject, event])), versions };
   }
 }
