@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** What a run of load came to. Times in milliseconds, from when a request was due to its answer. */
 export interface LoadResult {
   /** Events recorded per second. */
@@ -10,6 +12,9 @@ export interface LoadResult {
 
 /** One request; resolves to whether it was taken, false if it was refused for now: overload, or no leader. */
 export type Send = () => Promise<boolean>;
+
+/** Who is refused waits a little, as a client would. */
+const REFUSED_MS = 20;
 
 interface Tally {
   latenciesMs: number[];
@@ -58,15 +63,19 @@ export async function openLoop(
       );
       open.add(request);
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await delay(1);
   }
   await Promise.all(open);
   return summary(tally, (performance.now() - startedMs) / 1000, eventsPerRequest);
 }
 
 async function one(send: Send, dueMs: number, tally: Tally): Promise<void> {
-  if (await send()) tally.latenciesMs.push(performance.now() - dueMs);
-  else tally.refused += 1;
+  if (await send()) {
+    tally.latenciesMs.push(performance.now() - dueMs);
+    return;
+  }
+  tally.refused += 1;
+  await delay(REFUSED_MS);
 }
 
 function summary({ latenciesMs, refused }: Tally, seconds: number, eventsPerRequest: number): LoadResult {

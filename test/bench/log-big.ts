@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { quantile } from './load.js';
 import type { Stage } from './log-stage.js';
 
@@ -40,7 +41,7 @@ async function fill(stage: Stage, events: number): Promise<number> {
   const client = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      while (!(await send()));
+      while (!(await send())) await delay(20);
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
