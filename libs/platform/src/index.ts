@@ -1,6 +1,6 @@
 // First: instruments made before metrics have started stay silent.
 export { metricsText } from './telemetry/metrics.js';
-export { AnyContentType, BODY_LIMIT_BYTES } from './http/body-reader.js';
+export { AnyContentType, BodyLimit, BODY_LIMIT_BYTES } from './http/body-reader.js';
 export { ApiKeyGuard } from './access/api-key-guard.js';
 export { allKeys } from './access/all-keys.js';
 export { newApiKey, type PresentedKey, readApiKey } from './access/api-key.js';

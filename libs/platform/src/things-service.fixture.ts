@@ -5,6 +5,7 @@ import { NEVER, type Observable } from 'rxjs';
 import { z } from 'zod';
 import {
   AnyContentType,
+  BodyLimit,
   bootstrap,
   type BootstrapOptions,
   BootstrapKeyVerifier,
@@ -63,6 +64,14 @@ class ThingsController {
   @Post('heartbeats/:token')
   heartbeat() {
     return {};
+  }
+
+  @Post('large')
+  @Public()
+  @HttpCode(200)
+  @BodyLimit(3_000)
+  large(@Body() body: unknown) {
+    return { bytes: JSON.stringify(body).length };
   }
 
   @Post('events')

@@ -99,6 +99,21 @@ describe('bodies', () => {
     expect(chunked.status).toBe(413);
   });
 
+  it('takes a larger body where the route says so, up to what it says', async () => {
+    await start({ bodyLimitBytes: 1_000 });
+    const send = (chars: number) =>
+      call('/v1/large', {
+        method: 'POST',
+        body: JSON.stringify('x'.repeat(chars)),
+        headers: { 'content-type': 'application/json' },
+      });
+    expect(await send(2_500)).toMatchObject({ status: 200, body: { bytes: 2_502 } });
+    expect((await send(3_500)).body).toMatchObject({
+      code: 'TCN_TOO_LARGE',
+      detail: 'the body is larger than 3000 bytes',
+    });
+  });
+
   it('gives a route the raw bytes of any content type, and the value where it is JSON', async () => {
     await start();
     const binary = await call('/v1/events', {

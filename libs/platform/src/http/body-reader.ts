@@ -16,6 +16,11 @@ const ANY_CONTENT_METADATA = 'tocsin:any-content';
  */
 export const AnyContentType = (): MethodDecorator => SetMetadata(ANY_CONTENT_METADATA, true);
 
+const BODY_LIMIT_METADATA = 'tocsin:body-limit';
+
+/** The route takes bodies of up to this many bytes, instead of what the process takes elsewhere. */
+export const BodyLimit = (bytes: number): MethodDecorator => SetMetadata(BODY_LIMIT_METADATA, bytes);
+
 type RequestWithBody = Request & { rawBody?: Buffer };
 
 /**
@@ -38,10 +43,17 @@ export class BodyReader implements NestInterceptor {
     const request = context.switchToHttp().getRequest<RequestWithBody>();
     if (!announcesBody(request)) return next.handle();
     const anyType = this.#reflector.get<boolean | undefined>(ANY_CONTENT_METADATA, context.getHandler()) === true;
-    return this.#read(request, context.switchToHttp().getResponse<Response>(), anyType).then(() => next.handle());
+    const limitBytes =
+      this.#reflector.get<number | undefined>(BODY_LIMIT_METADATA, context.getHandler()) ?? this.#limitBytes;
+    const response = context.switchToHttp().getResponse<Response>();
+    return this.#read(request, response, { anyType, limitBytes }).then(() => next.handle());
   }
 
-  async #read(request: RequestWithBody, response: Response, anyType: boolean): Promise<void> {
+  async #read(
+    request: RequestWithBody,
+    response: Response,
+    { anyType, limitBytes }: { anyType: boolean; limitBytes: number },
+  ): Promise<void> {
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new TocsinError('TCN_UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
@@ -54,7 +66,7 @@ export class BodyReader implements NestInterceptor {
     }
     let body: Buffer;
     try {
-      body = await readAll(request, this.#limitBytes);
+      body = await readAll(request, limitBytes);
     } catch (error) {
       // The rest of the body is still on its way: this connection cannot carry another request.
       response.setHeader('connection', 'close');
