@@ -38,7 +38,9 @@ describe('the command line', () => {
     'get',
     'events list',
     'events tail',
-    'deliveries',
+    'deliveries list',
+    'deliveries get',
+    'deliveries parked',
     'status',
     'verify',
     'doctor',
@@ -92,7 +94,7 @@ describe('completion', () => {
     [['get', 'targets', '--js'], ['--json']],
     [
       ['deliveries', 'list', '--state', ''],
-      ['delivered', 'pending', 'dead'],
+      ['delivered', 'pending', 'superseded', 'dead'],
     ],
     [
       ['deliveries', 'list', '--state', 'de'],

@@ -5,6 +5,8 @@ import { registerDeclared } from '../declared/register.js';
 import { registerDeliveries } from '../deliveries/register.js';
 import { registerDoctor } from '../doctor/register.js';
 import { registerEvents } from '../events/register.js';
+import { registerKeys } from '../keys/register.js';
+import { registerRegistry } from '../registry/register.js';
 import { registerProfiles } from '../server/register.js';
 import { registerStatus } from '../status/register.js';
 import { registerSubscriptions } from '../subscriptions/register.js';
@@ -31,7 +33,7 @@ export function createProgram(version: string): Command {
     .description('Confirms a state change once, records it, and delivers that signal to everybody who subscribed.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .helpCommand(false)
     .configureHelp({ helpWidth: HELP_WIDTH, sortSubcommands: false })
     .showHelpAfterError('(add --help to see how it is used)')
     .addHelpText('after', CONNECTION_HELP);
@@ -41,6 +43,7 @@ export function createProgram(version: string): Command {
   registerDeclarations(program);
   registerDeclared(program);
   registerSubscriptions(program);
+  registerKeys(program);
   program.commandsGroup('See what happened:');
   registerStatus(program);
   registerEvents(program);
@@ -48,6 +51,7 @@ export function createProgram(version: string): Command {
   program.commandsGroup('Prove it:');
   registerVerify(program);
   registerDoctor(program);
+  registerRegistry(program);
   program.commandsGroup('Set up:');
   registerProfiles(program);
   registerCompletion(program);
@@ -60,7 +64,7 @@ function settle(command: Command): void {
   for (const child of command.commands) {
     child.copyInheritedSettings(command);
     child.helpOption('-h, --help', 'print help');
-    if (child.commands.length > 0) child.helpCommand(false);
+    child.helpCommand(false);
     settle(child);
   }
 }

@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from 'commander';
-import { EXIT, failureLines, UsageError } from './failure.js';
+import { EXIT, UsageError } from './exit.js';
 import { note } from './output.js';
 import { createProgram } from './program.js';
 
@@ -25,6 +25,7 @@ export async function run(args: readonly string[], version: string): Promise<num
   } catch (error) {
     // Commander has said what is wrong by itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const { failureLines } = await import('./failure.js');
     for (const line of failureLines(pathOf(called), error)) note(line);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }

@@ -1,6 +1,7 @@
 import { TocsinError } from '@tocsin/domain';
 import { describe, expect, it } from 'vitest';
-import { failureLines, UsageError } from './failure.js';
+import { UsageError } from './exit.js';
+import { failureLines } from './failure.js';
 import { cell } from './output.js';
 import { createPaint } from './paint.js';
 import { ageText, labelsText, tableLines } from './table.js';

@@ -9,7 +9,7 @@ import {
 } from '@tocsin/contracts';
 import type { JsonObject, JsonValue } from '@tocsin/domain';
 import type { ServerOptions } from '../command-line/arguments.js';
-import { EXIT } from '../command-line/failure.js';
+import { EXIT } from '../command-line/exit.js';
 import { oneLine } from '../command-line/table.js';
 import { print, printJson } from '../command-line/output.js';
 import { paint } from '../command-line/paint.js';

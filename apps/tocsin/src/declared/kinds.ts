@@ -74,8 +74,29 @@ export const SUBSCRIPTIONS: DeclaredKind = {
   },
 };
 
+/** `keys`. */
+export const KEYS: DeclaredKind = {
+  plural: 'keys',
+  singular: 'key',
+  columns: ['NAME', 'ROLE', 'KEY', 'LAST USED', 'EXPIRES', 'DESCRIPTION'],
+  labelled: false,
+  deleting: 'revoke API keys: within seconds they are refused everywhere',
+  examples: { get: ['tocsin get keys', 'tocsin get keys ci --json'], delete: ['tocsin delete keys ci'] },
+  cells: (thing, nowMs) => {
+    const used = time(thing['lastUsedAt']);
+    return [
+      cell(thing.name),
+      cell(thing['role']),
+      cell(typeof thing['keyId'] === 'string' ? `tcn_${thing['keyId']}_…` : undefined),
+      used === undefined ? 'never' : `${ageText(used, nowMs)} ago`,
+      cell(thing['expiresAt']),
+      cell(thing['description']),
+    ];
+  },
+};
+
 /** What `get` and `delete` know. */
-export const DECLARED_KINDS: readonly DeclaredKind[] = [TARGETS, SUBSCRIPTIONS];
+export const DECLARED_KINDS: readonly DeclaredKind[] = [TARGETS, SUBSCRIPTIONS, KEYS];
 
 function checkText(check: unknown): string {
   if (typeof check !== 'object' || check === null) return '-';

@@ -9,7 +9,7 @@ import {
 } from '../command-line/arguments.js';
 import { DELIVERY_STATES } from './states.js';
 
-/** `deliveries list|get`. */
+/** `deliveries list|get|parked|retry`. */
 export function registerDeliveries(program: Command): void {
   const deliveries = program.command('deliveries').description('what became of each event for each subscriber');
 
@@ -44,4 +44,30 @@ export function registerDeliveries(program: Command): void {
       await getDelivery(id, options);
     },
   );
+
+  const parked = deliveries
+    .command('parked')
+    .description('list subscriptions that are held at a position; all they want behind it waits there')
+    .option('--subscription <name>', 'only this one');
+  withExamples(withServer(withJson(parked)), 'tocsin deliveries parked').action(
+    async (options: ServerOptions & { subscription?: string; json?: boolean }) => {
+      const { listParked } = await import('./deliveries-command.js');
+      await listParked(options);
+    },
+  );
+
+  const retry = deliveries
+    .command('retry')
+    .description('try deliveries again now: given up, or waiting for their next attempt')
+    .argument('[id...]', 'their ids')
+    .option('--subscription <name>', 'instead of ids: all that were given up for this subscription')
+    .option('--reason <reason>', 'with --subscription: only those given up for this reason, as `list` shows it');
+  withExamples(
+    withServer(retry),
+    'tocsin deliveries retry 42-on-call 43-on-call',
+    'tocsin deliveries retry --subscription on-call',
+  ).action(async (ids: string[], options: ServerOptions & { subscription?: string; reason?: string }) => {
+    const { retryDeliveries } = await import('./deliveries-command.js');
+    await retryDeliveries(ids, options);
+  });
 }

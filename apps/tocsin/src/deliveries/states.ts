@@ -1,2 +1,2 @@
-/** Where a delivery may stand. */
-export const DELIVERY_STATES = ['delivered', 'pending', 'dead'] as const;
+/** Where a delivery that is listed may stand. */
+export const DELIVERY_STATES = ['delivered', 'pending', 'superseded', 'dead'] as const;

@@ -1,7 +1,7 @@
 import { isTocsinError } from '@tocsin/domain';
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
-import { EXIT, UsageError } from '../command-line/failure.js';
+import { EXIT, UsageError } from '../command-line/exit.js';
 import { note, print, printJson } from '../command-line/output.js';
 import { oneLine } from '../command-line/table.js';
 import { paint } from '../command-line/paint.js';

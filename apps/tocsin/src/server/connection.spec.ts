@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../command-line/failure.js';
+import { UsageError } from '../command-line/exit.js';
 import { isThisMachine, resolveConnection } from './connection.js';
 import type { ProfileBook } from './profiles.js';
 

@@ -3,7 +3,7 @@ import { isTocsinError, TocsinError } from '@tocsin/domain';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerOptions } from '../command-line/arguments.js';
-import { UsageError } from '../command-line/failure.js';
+import { UsageError } from '../command-line/exit.js';
 import { type Profile, profilesPath, ProfileStore } from './profiles.js';
 
 /** Where a standalone Tocsin listens if nobody says otherwise. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
-import { UsageError } from '../command-line/failure.js';
+import { UsageError } from '../command-line/exit.js';
 import { note, print, printJson, printTable } from '../command-line/output.js';
 import { type ProfileBook, profilesPath, ProfileStore } from './profiles.js';
 

@@ -1,7 +1,7 @@
 import { ApiClient } from '@tocsin/client';
 import { isTocsinError, TocsinError } from '@tocsin/domain';
 import type { ServerOptions } from '../command-line/arguments.js';
-import { EXIT } from '../command-line/failure.js';
+import { EXIT } from '../command-line/exit.js';
 import { cell, note, print, printJson } from '../command-line/output.js';
 import { paint, paintState } from '../command-line/paint.js';
 import { currentConnection } from '../server/connection.js';

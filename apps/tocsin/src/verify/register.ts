@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import { position, type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
 
-/** `verify log`. */
+/** `verify log|deliveries`. */
 export function registerVerify(program: Command): void {
   const verify = program.command('verify').description('prove that what was promised holds');
   const log = verify
@@ -9,8 +9,21 @@ export function registerVerify(program: Command): void {
     .description('hash every event of the log again and account for every position; needs an admin key');
   withExamples(withServer(withJson(log)), 'tocsin verify log', 'tocsin verify log --json').action(
     async (options: ServerOptions & { json?: boolean }) => {
-      const { verifyLog } = await import('./verify-command.js');
+      const { verifyLog } = await import('./verify-log-command.js');
       await verifyLog(options);
     },
   );
+
+  const deliveries = verify
+    .command('deliveries')
+    .description('work out from the log alone who had to be told what, and compare with the ledger; needs an admin key')
+    .option('--after <position>', 'look at events after this position only', position);
+  withExamples(
+    withServer(withJson(deliveries)),
+    'tocsin verify deliveries',
+    'tocsin verify deliveries --after 100000 --json',
+  ).action(async (options: ServerOptions & { after?: number; json?: boolean }) => {
+    const { verifyDeliveries } = await import('./verify-deliveries-command.js');
+    await verifyDeliveries(options);
+  });
 }

@@ -1,6 +1,6 @@
 import { TocsinError } from '@tocsin/domain';
 import type { ServerOptions } from '../command-line/arguments.js';
-import { EXIT } from '../command-line/failure.js';
+import { EXIT } from '../command-line/exit.js';
 import { cell, note, print, printJson } from '../command-line/output.js';
 import { paint } from '../command-line/paint.js';
 import { withClient } from '../server/connection.js';
