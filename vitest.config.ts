@@ -8,7 +8,9 @@ const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
 const base = { resolve, ssr: { resolve }, oxc };
 
 // Suites that start servers run one file at a time: two cores do not carry two databases and two brokers under load.
-const serial = { fileParallelism: false, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 };
+// CI's machines are shared and may stand still for seconds: there a test that failed is tried once more, and the report says which.
+const retry = process.env['CI'] === undefined ? 0 : 1;
+const serial = { fileParallelism: false, maxWorkers: 1, testTimeout: 120_000, hookTimeout: 180_000, retry };
 
 export default defineConfig({
   ...base,
@@ -20,6 +22,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,libs}/*/src/**/*.spec.ts'],
           exclude: ['**/*.int.spec.ts', '**/node_modules/**', '**/dist/**'],
+          // Property tests are quick alone; beside everything else on two cores they are not.
+          testTimeout: 30_000,
         },
       },
       { ...base, test: { name: 'architecture', include: ['test/architecture/**/*.spec.ts'], testTimeout: 60_000 } },
