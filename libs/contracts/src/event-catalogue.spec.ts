@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { EVENT_CATALOGUE, isEventOf } from './event-catalogue.js';
+import { DELIVERY_EVENTS } from './delivery-events.js';
+import { KEY_EVENTS } from './keys.js';
+import { MAINTENANCE_EVENTS } from './maintenance.js';
 import { OBSERVER_EVENTS } from './probe-rpc.js';
-import { REGISTRY_EVENTS, TARGET_FRESH } from './registry-events.js';
+import { REGISTRY_EVENTS, SUBSCRIPTION_REPLAY_REQUESTED, TARGET_FRESH } from './registry-events.js';
 import { targetKindSchema } from './target.js';
 
 const offline = {
@@ -22,7 +25,13 @@ const offline = {
 };
 
 describe('the catalogue of events', () => {
-  it.each([...Object.values(REGISTRY_EVENTS), ...Object.values(OBSERVER_EVENTS), TARGET_FRESH])('has %s', (type) => {
+  it.each([
+    ...[REGISTRY_EVENTS, OBSERVER_EVENTS, DELIVERY_EVENTS, KEY_EVENTS, MAINTENANCE_EVENTS].flatMap((types) =>
+      Object.values(types),
+    ),
+    SUBSCRIPTION_REPLAY_REQUESTED,
+    TARGET_FRESH,
+  ])('has %s', (type) => {
     expect(EVENT_CATALOGUE.has(type)).toBe(true);
   });
 

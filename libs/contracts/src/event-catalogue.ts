@@ -1,5 +1,6 @@
 import type { JsonValue } from '@tocsin/domain';
 import { z } from 'zod';
+import { subscriptionHealthSchema } from './delivery-events.js';
 import {
   certificateDataSchema,
   configDataSchema,
@@ -12,7 +13,6 @@ import {
   observerDataSchema,
   resourceDataSchema,
   stateDataSchema,
-  subscriptionStateDataSchema,
   targetFreshDataSchema,
   targetStaleDataSchema,
   vantageDataSchema,
@@ -21,6 +21,7 @@ import { healthEventDataSchema } from './health-event.js';
 import { keyDeclaredSchema, keyRemovedSchema } from './keys.js';
 import { maintenanceDeclaredSchema, maintenanceRemovedSchema } from './maintenance.js';
 import {
+  replayRequestedSchema,
   subscriptionDeclaredSchema,
   subscriptionRemovedSchema,
   targetDeclaredSchema,
@@ -69,7 +70,8 @@ const observer = facts(observerDataSchema);
 const vantage = facts(vantageDataSchema);
 const declaredTarget = facts(targetDeclaredSchema);
 const declaredSubscription = facts(subscriptionDeclaredSchema);
-const subscriptionState = facts(subscriptionStateDataSchema);
+const subscriptionHealth = facts(subscriptionHealthSchema);
+const declaredKey = facts(keyDeclaredSchema);
 const config = facts(configDataSchema);
 const resource = facts(resourceDataSchema);
 const job = facts(jobDataSchema);
@@ -86,11 +88,6 @@ export const OTHER_FACTS = {
   'dns.failing': dns,
   'dns.recovered': dns,
   'dns.changed': dns,
-  'maintenance.declared': facts(maintenanceDeclaredSchema),
-  'maintenance.removed': facts(maintenanceRemovedSchema),
-  'key.created': facts(keyDeclaredSchema),
-  'key.updated': facts(keyDeclaredSchema),
-  'key.removed': facts(keyRemovedSchema),
   'group.outage': group,
   'group.recovered': group,
   'observer.isolated': observer,
@@ -109,16 +106,21 @@ export const OTHER_FACTS = {
   'subscription.created': declaredSubscription,
   'subscription.updated': declaredSubscription,
   'subscription.removed': facts(subscriptionRemovedSchema),
-  'subscription.paused': subscriptionState,
-  'subscription.resumed': subscriptionState,
-  'subscription.replay-requested': subscriptionState,
-  'subscription.disabled': subscriptionState,
-  'subscription.misconfigured': subscriptionState,
-  'subscription.gone': subscriptionState,
-  'subscription.auth-failing': subscriptionState,
-  'subscription.auth-restored': subscriptionState,
-  'subscription.failing': subscriptionState,
-  'subscription.recovered': subscriptionState,
+  'subscription.paused': declaredSubscription,
+  'subscription.resumed': declaredSubscription,
+  'subscription.replay-requested': facts(replayRequestedSchema),
+  'subscription.disabled': subscriptionHealth,
+  'subscription.misconfigured': subscriptionHealth,
+  'subscription.gone': subscriptionHealth,
+  'subscription.auth-failing': subscriptionHealth,
+  'subscription.auth-restored': subscriptionHealth,
+  'subscription.failing': subscriptionHealth,
+  'subscription.recovered': subscriptionHealth,
+  'key.created': declaredKey,
+  'key.updated': declaredKey,
+  'key.removed': facts(keyRemovedSchema),
+  'maintenance.declared': facts(maintenanceDeclaredSchema),
+  'maintenance.removed': facts(maintenanceRemovedSchema),
   'config.deployed': config,
   'config.deploy-failed': config,
   'config.rolled-back': config,

@@ -15,7 +15,7 @@ const ofTarget = { target: nameSchema, kind: targetKindSchema, labels: labelsSch
 
 /** Payload of `io.tocsin.<kind>.heartbeat-lost` and `.heartbeat-resumed`. */
 export const heartbeatDataSchema = z
-  .object({
+  .looseObject({
     ...ofTarget,
     lastHeartbeatAt: timestampSchema.optional(),
     missed: z.int().min(0).optional().meta({ description: 'Heartbeats that did not come' }),
@@ -26,9 +26,11 @@ export const heartbeatDataSchema = z
 
 /** Payload of `io.tocsin.<kind>.flapping-started` and `.flapping-stopped`. */
 export const flappingDataSchema = z
-  .object({
+  .looseObject({
     ...ofTarget,
-    state: announcedStateSchema.meta({ description: 'State at this moment; when flapping stops, the final one' }),
+    state: announcedStateSchema
+      .optional()
+      .meta({ description: 'State at this moment; when flapping stops, the final one' }),
     points: z.number().optional().meta({ description: 'Damping points at this moment' }),
     transitions: z.int().min(0).optional().meta({ description: 'Changes confirmed while nothing was announced' }),
     flappingMs: durationMs('How long it flapped').optional(),
@@ -37,10 +39,10 @@ export const flappingDataSchema = z
 
 /** Payload of `io.tocsin.<kind>.maintenance-started` and `.maintenance-ended`. */
 export const maintenanceDataSchema = z
-  .object({
+  .looseObject({
     ...ofTarget,
-    window: nameSchema,
-    state: announcedStateSchema,
+    window: nameSchema.optional(),
+    state: announcedStateSchema.optional(),
     endsAt: timestampSchema.optional(),
     withheld: z.int().min(0).optional().meta({ description: 'Changes recorded and not announced during the window' }),
   })
@@ -48,9 +50,9 @@ export const maintenanceDataSchema = z
 
 /** Payload of `io.tocsin.<kind>.reconciled` and `.snapshot`: what is so, without a change that could be announced. */
 export const stateDataSchema = z
-  .object({
+  .looseObject({
     ...ofTarget,
-    state: announcedStateSchema,
+    state: announcedStateSchema.optional(),
     since: timestampSchema.optional(),
     announced: announcedStateSchema.optional().meta({ description: 'What was last announced, where it differs' }),
     reason: z.string().optional(),
@@ -89,7 +91,7 @@ export const dnsDataSchema = z
 
 /** Payload of `io.tocsin.group.outage` and `.recovered`. */
 export const groupDataSchema = z
-  .object({
+  .looseObject({
     group: z.string().meta({ description: 'What the members share: a label `site=fra`, or their parent' }),
     labels: labelsSchema.optional(),
     members: z.array(z.string()).meta({ description: 'Subjects of the targets concerned' }),
@@ -100,7 +102,7 @@ export const groupDataSchema = z
 
 /** Payload of `io.tocsin.observer.*`: an observer about itself. */
 export const observerDataSchema = z
-  .object({
+  .looseObject({
     observer: z.string(),
     labels: labelsSchema.optional(),
     reason: z.string().optional(),
@@ -129,22 +131,6 @@ export const targetFreshDataSchema = healthEventDataSchema
 export const targetStaleDataSchema = z
   .object({ name: nameSchema, kind: targetKindSchema, labels: labelsSchema, lastCheckedAt: timestampSchema.optional() })
   .meta({ id: 'TargetStaleEventData' });
-
-/** Payload of `io.tocsin.subscription.*` but for what declares one: what became of telling it. */
-export const subscriptionStateDataSchema = z
-  .looseObject({
-    name: nameSchema,
-    actor: actorSchema.optional(),
-    reason: z.string().optional(),
-    answer: z
-      .string()
-      .optional()
-      .meta({ description: 'What the endpoint said last: a status, or the class of the error' }),
-    since: timestampSchema.optional(),
-    warning: z.string().optional().meta({ description: 'For how long it has been failing: `1h`, `24h`, `72h`' }),
-    position: z.int().optional().meta({ description: 'Position of the event that was being delivered' }),
-  })
-  .meta({ id: 'SubscriptionStateEventData' });
 
 const produced = { labels: labelsSchema.optional(), reason: z.string().optional() };
 
