@@ -15,19 +15,21 @@ export class DeliveryStatistics {
   readonly #attempts = this.#meter.createCounter('tocsin_delivery_attempts_total', {
     description: 'Attempts by outcome',
   });
-  readonly #delivered = this.#meter.createCounter('tocsin_deliveries_total', {
-    description: 'Events delivered to a subscription',
+  readonly #deliveries = this.#meter.createCounter('tocsin_deliveries_total', {
+    description: 'Deliveries that came to an end, by outcome: delivered, dead (given up), superseded by a newer event',
   });
-  readonly #dead = this.#meter.createCounter('tocsin_deliveries_dead_total', {
-    description: 'Events given up for a subscription, by reason',
-  });
-  readonly #superseded = this.#meter.createCounter('tocsin_deliveries_superseded_total', {
-    description: 'Events that gave way to a newer one of their subject',
+  readonly #dead = this.#meter.createCounter('tocsin_dead_deliveries_total', {
+    description: 'Deliveries given up, by reason',
   });
   readonly #latency = this.#meter.createHistogram('tocsin_delivery_latency_seconds', {
     description: 'From recording an event to the end of the attempt that delivered it',
     advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600] },
   });
+
+  constructor() {
+    // A series that begins with its first event has no rate at that event.
+    for (const outcome of ['delivered', 'dead', 'superseded']) this.#deliveries.add(0, { outcome });
+  }
 
   /** An attempt has ended. */
   attempted(outcome: string): void {
@@ -38,20 +40,21 @@ export class DeliveryStatistics {
   /** A delivery succeeded, `latencyMs` after its event was recorded. */
   succeeded(latencyMs: number): void {
     this.#counts.delivered += 1;
-    this.#delivered.add(1);
+    this.#deliveries.add(1, { outcome: 'delivered' });
     this.#latency.record(Math.max(latencyMs, 0) / 1000);
   }
 
   /** A delivery was given up. */
   gaveUp(reason: string): void {
     this.#counts.dead += 1;
+    this.#deliveries.add(1, { outcome: 'dead' });
     this.#dead.add(1, { reason } satisfies Attributes);
   }
 
   /** Deliveries gave way to newer ones. */
   superseded(events: number): void {
     this.#counts.superseded += events;
-    this.#superseded.add(events);
+    this.#deliveries.add(events, { outcome: 'superseded' });
   }
 
   /** The counts so far. */
