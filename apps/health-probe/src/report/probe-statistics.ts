@@ -1,6 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type { ProbeCounts } from '@tocsin/contracts';
-import type { AnnouncedHealth, Confidence, ProbeResult, VoidedProbe } from '@tocsin/domain';
+import { OVERLAYS, type AnnouncedHealth, type Confidence, type ProbeResult, type VoidedProbe } from '@tocsin/domain';
 
 /** Counts what the observer does, for the metrics and for the noise receipt. */
 export class ProbeStatistics {
@@ -21,7 +21,7 @@ export class ProbeStatistics {
   readonly #announced = this.#meter.createCounter('tocsin_announcements_total', {
     description: 'Changes committed to the log, by fact',
   });
-  readonly #withheld = this.#meter.createCounter('tocsin_withheld_total', {
+  readonly #withheld = this.#meter.createCounter('tocsin_withheld_changes_total', {
     description: 'Changes committed to the log and told to nobody, by what kept them back',
   });
   readonly #duration = this.#meter.createHistogram('tocsin_check_duration_seconds', {
@@ -53,6 +53,7 @@ export class ProbeStatistics {
     // A series that begins with its first event has no rate at that event.
     this.#suspicions.add(0);
     this.#refused.add(0);
+    for (const because of OVERLAYS) this.#withheld.add(0, { because });
     for (const to of ['up', 'degraded', 'down', 'unknown']) {
       for (const confidence of ['quorum', 'single']) this.#transitions.add(0, { to, confidence });
     }
