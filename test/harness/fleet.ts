@@ -51,3 +51,32 @@ export function told(requests: readonly ReceivedRequest[]): string[] {
     return `${event.type.replace('io.tocsin.node.', '')} ${event.subject}`;
   });
 }
+
+/** A target as `POST /v1/apply` takes it. */
+export interface DeclaredNode {
+  name: string;
+  url: string;
+  labels?: Record<string, string>;
+  parent?: string;
+  check?: object;
+}
+
+/** Declares many nodes at once. */
+export async function watchAll(installation: Installation, nodes: readonly DeclaredNode[]): Promise<void> {
+  const targets = nodes.map(({ name, url, labels = {}, parent, check }) => ({
+    ...{ name, kind: 'node', labels },
+    ...(parent === undefined ? {} : { parent }),
+    check: { ...QUICK, url, ...check },
+  }));
+  const { status, body } = await installation.call('POST', '/v1/apply', { targets });
+  if (status !== 200) throw new Error(`apply: ${status} ${JSON.stringify(body)}`);
+}
+
+/** Waits until each of these targets was seen for the first time, and is up. */
+export async function allUp(installation: Installation, size: number, timeoutMs = 90_000): Promise<void> {
+  await eventually(async () => (await installation.events('&type=io.tocsin.target.fresh')).length >= size, {
+    what: `${size} targets are up`,
+    timeoutMs,
+    intervalMs: 500,
+  });
+}

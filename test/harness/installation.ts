@@ -104,6 +104,17 @@ export class Installation {
     return child;
   }
 
+  /** Starts one more observer beside the one there is; distributed only. Its process is named after its id. */
+  async addObserver(id: string, env: Record<string, string> = {}): Promise<TestProcess> {
+    if (this.#nats === undefined) throw new Error('only a distributed installation has several observers');
+    const port = await freePort();
+    return this.#spawn(id, ['apps/health-probe/dist/main.js'], port, {
+      TOCSIN_NATS_URL: this.#nats.url,
+      TOCSIN_OBSERVER_ID: id,
+      ...env,
+    });
+  }
+
   /** kill -9 of one service; `start` again brings it back. */
   async kill9Service(service: Service): Promise<void> {
     const name = this.topology === 'standalone' ? 'tocsin' : service;
@@ -134,6 +145,11 @@ export class Installation {
   get grpcAddress(): string {
     const name = this.topology === 'standalone' ? 'tocsin' : 'event-recorder';
     return `127.0.0.1:${this.#ports.get(`${name} gRPC`)}`;
+  }
+
+  /** The same of the observer, whose own pages nobody else answers. */
+  observerUrl(path: string): string {
+    return `http://127.0.0.1:${this.#ports.get(this.topology === 'standalone' ? 'tocsin' : 'health-probe')}${path}`;
   }
 
   /** One call of the API, with the key unless `headers` say otherwise. */
@@ -200,7 +216,7 @@ export class Installation {
     return port;
   }
 
-  async #spawn(name: string, args: string[], port: number, env: Record<string, string>): Promise<void> {
+  async #spawn(name: string, args: string[], port: number, env: Record<string, string>): Promise<TestProcess> {
     const child = await this.#processes.spawn(
       name,
       process.execPath,
@@ -220,5 +236,6 @@ export class Installation {
       },
     );
     this.#running.set(name, child);
+    return child;
   }
 }
