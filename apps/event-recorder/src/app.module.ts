@@ -32,6 +32,7 @@ import { ReadRpc } from './read/read-rpc.js';
 import { TailReaders } from './read/tail-readers.js';
 import { LogRelay, relayErrorLog } from './relay/log-relay.js';
 import { LogVerifier, type RelayStanding } from './verify/log-verifier.js';
+import { relayedStream } from './verify/stream-comparison.js';
 import { VerifyController } from './verify/verify.controller.js';
 
 export { eventRecorderConfig, type EventRecorderConfig } from './config.js';
@@ -230,11 +231,12 @@ function reading({ config, context, broker }: EventRecorderOptions): Provider[] 
     {
       provide: LogVerifier,
       useFactory: (log: PostgresLog, relay: LogRelay) =>
-        new LogVerifier(
-          (proof) => log.verify(proof),
-          () => standing(relay),
-          logger.child({ module: 'verify' }),
-        ),
+        new LogVerifier({
+          proof: (options) => log.verify(options),
+          stream: (options) => relayedStream(broker, log, options),
+          relay: () => standing(relay),
+          logger: logger.child({ module: 'verify' }),
+        }),
       inject: [PostgresLog, LogRelay],
     },
     { provide: ReadRpc, useFactory: (log: LogReader) => new ReadRpc(broker, log), inject: [LogReader] },

@@ -17,5 +17,6 @@ export type { Watch, WatchOptions } from './key-value-watch.js';
 export { latestReader } from './latest-reader.js';
 export { logReader, type LogPage } from './log-reader.js';
 export { NatsTransport, TocsinErrorFilter, type NatsTransportOptions } from './nats-transport.js';
+export { eventsStreamWindow, readEventsStream, type StreamEntry, type StreamWindow } from './read-events-stream.js';
 export { RelayPublisher, type RelayOptions, type RelayStatus } from './relay-publisher.js';
 export type { RequestContext, ServeOptions } from './responder.js';

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { jetstream } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { Database } from '@tocsin/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -69,8 +71,11 @@ describe('GET /v1/log/verify', () => {
     const lines = await verify();
     const positions = lines.flatMap((line) => ('position' in line ? [line.position] : []));
     expect(positions.length).toBeGreaterThan(2);
-    expect(positions).toEqual([...positions].sort((one, other) => one - other));
-    expect(lines.at(-1)).toMatchObject({ done: true, ok: true, first: 1, head: 5000, findings: 0 });
+    expect(positions.at(-1)).toBe(5000);
+    const stream = { first: 1, last: 5000 };
+    expect(lines.at(-1)).toMatchObject({ done: true, ok: true, first: 1, head: 5000, findings: 0, stream });
+    const compared = lines.flatMap((line) => ('of' in line ? [line.position] : []));
+    expect(compared).toEqual([2000, 4000, 5000]);
   });
 
   it('lets one caller at a time prove it', async () => {
@@ -89,11 +94,45 @@ describe('GET /v1/log/verify', () => {
   it('finds what was changed behind its back, and where', async () => {
     await tamper(`UPDATE EVENTS SET data = '{"n":-1}' WHERE position = 1234`);
     await tamper(`DELETE FROM EVENTS WHERE position = 4321`);
+    for (const [from, to] of [
+      [2001, 6001],
+      [3001, 2001],
+      [6001, 3001],
+    ])
+      // prettier-ignore
+      await tamper(`UPDATE EVENTS SET position = ${to} WHERE position = ${from}`);
     const lines = await verify();
     expect(lines.at(-1)).toMatchObject({ done: true, ok: false });
     const findings = lines.flatMap((line) => ('position' in line ? line.findings : []));
-    expect(findings).toContainEqual(expect.objectContaining({ kind: 'hash', position: 1234 }));
-    expect(findings).toContainEqual(expect.objectContaining({ kind: 'gap', position: 4321 }));
+    const found = (kind: string): (number | undefined)[] =>
+      findings.filter((finding) => finding.kind === kind).map(({ position }) => position);
+    expect(found('hash')).toEqual([1234, 2001, 3001]);
+    expect(found('gap')).toEqual([4321]);
+    // The relayed copy is what was recorded: it tells what was changed, and still has what is gone.
+    expect(found('stream-differs')).toEqual([1234, 2001, 3001]);
+    expect(found('stream-only')).toEqual([4321]);
+    const [changed] = findings.filter(({ kind }) => kind === 'stream-differs');
+    expect(changed?.detail).toBe('message 1234 of the stream differs from event 1234 of the log in data');
+  });
+
+  it('finds what somebody else put into the stream', async () => {
+    const { host, username, password } = new URL(servers.nats.url);
+    const nats = await connect({ servers: host, user: username, pass: password });
+    const publish = (subject: string, text: string) => jetstream(nats).publish(subject, text);
+    await publish('tocsin.events.com.acme.verify.0', 'not even JSON');
+    const forged = { specversion: '1.0', id: 'forged', source: 'urn:forger', type: 'com.acme.verify', position: 5002 };
+    await publish('tocsin.events.com.acme.verify.1', JSON.stringify(forged));
+    await nats.close();
+    const findings = (await verify()).flatMap((line) => ('of' in line ? line.findings : []));
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'stream-foreign', position: 5001 }));
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'stream-only', position: 5002 }));
+  });
+
+  it('proves the log without NATS, and says that there was nothing to compare', async () => {
+    servers.nats.kill9();
+    await servers.nats.exited;
+    const last = (await verify()).at(-1);
+    expect(last).toMatchObject({ done: true, ok: false, head: 5000, stream: { skipped: expect.any(String) } });
   });
 
   it('is for admins', async () => {
