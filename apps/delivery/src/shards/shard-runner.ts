@@ -66,7 +66,6 @@ export class ShardRunner implements QueueOwner {
     });
   }
 
-  /** Position of the last event taken in. */
   get cursor(): number {
     return this.#cursor;
   }
@@ -295,6 +294,7 @@ export class ShardRunner implements QueueOwner {
   }
 
   #announce(record: AnnouncementRecord): void {
-    this.#announcer.take([record], this.ledger.write((batch) => batch.announcement(record)));
+    const written = this.ledger.write((batch) => batch.announcement(record));
+    this.#announcer.take([record], written);
   }
 }
