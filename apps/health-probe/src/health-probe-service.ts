@@ -62,7 +62,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
   readonly #watchdog: Watchdog;
   #isolatedSinceMs = 0;
   #reread: NodeJS.Timeout | undefined;
-  #serving: Serving | undefined;
+  #serving: Serving[] = [];
   #ready: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -183,10 +183,9 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#canaries.start();
     this.#isolation.start();
     this.#watchdog.start();
-    this.#serving = broker.serve(PROBE_RPC.stats, {
-      schema: z.object({}),
-      handle: () => Promise.resolve(statistics.counts()),
-    });
+    this.#serving = [PROBE_RPC.stats, `${PROBE_RPC.statsPrefix}.${this.#self.id}`].map((subject) =>
+      broker.serve(subject, { schema: z.object({}), handle: () => Promise.resolve(statistics.counts()) }),
+    );
     this.#reread = setInterval(() => this.#reporter.reread(), REREAD_MS);
   }
 
@@ -200,7 +199,12 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#watchdog.stop();
     this.#ready?.();
     await this.#isolation.stop();
-    await Promise.all([this.#watch.stop(), this.#serving?.close(), this.#ballot.stop(), this.#canaries.stop()]);
+    await Promise.all([
+      this.#watch.stop(),
+      ...this.#serving.map((serving) => serving.close()),
+      this.#ballot.stop(),
+      this.#canaries.stop(),
+    ]);
     await this.#scheduler.stop();
     await Promise.all([this.#reporter.stop(), this.#overlays.stop()]);
     await this.#journal.stop();

@@ -185,6 +185,23 @@ describe('an observer', () => {
     await Promise.all(names.map((name) => world.facts(name, ['target.fresh'])));
   });
 
+  it('says once that a target is stale which it cannot look at itself, and once that it is fresh again', async () => {
+    const node = await world.node();
+    await world.observe();
+    const name = await world.declare(node);
+    await world.facts(name, ['target.fresh']);
+    // TCP knows no broadcast: this observer has no way there, which is no word on the target.
+    await world.declare({ url: 'http://255.255.255.255/', port: node.port }, name);
+    await world.facts(name, ['target.fresh', 'target.stale'], 30_000);
+    await world.settle();
+    await world.declare(node, name);
+    await world.facts(name, ['target.fresh', 'target.stale', 'target.fresh']);
+    await world.settle();
+    expect(world.recorder.facts(name)).toEqual(['target.fresh', 'target.stale', 'target.fresh']);
+    await node.down();
+    await world.facts(name, ['target.fresh', 'target.stale', 'target.fresh', 'offline']);
+  });
+
   it('tells what it has done', async () => {
     const node = await world.node();
     const name = await world.declare(node);
@@ -196,6 +213,8 @@ describe('an observer', () => {
       const counts = await world.broker.request(PROBE_RPC.stats, {}, { schema: probeCountsSchema });
       expect(counts).toMatchObject({ observer: 'fra-1', targets: 1, suspicions: 1, transitions: 1, announced: 1 });
       expect(counts.checks).toBeGreaterThanOrEqual(4);
+      const own = `${PROBE_RPC.statsPrefix}.fra-1`;
+      expect(await world.broker.request(own, {}, { schema: probeCountsSchema })).toMatchObject({ observer: 'fra-1' });
     });
   });
 });

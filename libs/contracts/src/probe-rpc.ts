@@ -7,8 +7,10 @@ export const HEALTH_PROBE_SOURCE = 'tocsin/health-probe';
 
 /** NATS subjects the observers serve. */
 export const PROBE_RPC = {
-  /** What an observer has done since its start. */
+  /** What an observer has done since its start: whichever answers first. */
   stats: 'tocsin.rpc.probe.stats',
+  /** The same of one observer: `tocsin.rpc.probe.stats.<observer>`. Who observes stands in {@link OBSERVERS_BUCKET}. */
+  statsPrefix: 'tocsin.rpc.probe.stats',
   /** One observer's vote on a suspicion: `tocsin.rpc.probe.vote.<observer>`. */
   votePrefix: 'tocsin.rpc.probe.vote',
   /** Is this observer there? `tocsin.rpc.probe.ping.<observer>`. */
@@ -76,6 +78,9 @@ export const voteReplySchema = z.object({
   }),
 });
 export type VoteReply = z.infer<typeof voteReplySchema>;
+
+/** Type of the event that says that a target has not been looked at for too long; subject `target/<name>`. */
+export const TARGET_STALE = 'io.tocsin.target.stale';
 
 /** Types of the observers' events that are not about one target; subjects `observer/<id>`, `vantage/<target>`, `group/<group>`. */
 export const OBSERVER_EVENTS = {

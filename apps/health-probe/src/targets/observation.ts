@@ -1,14 +1,16 @@
-import { OBSERVER_EVENTS } from '@tocsin/contracts';
+import { OBSERVER_EVENTS, TARGET_FRESH, TARGET_STALE } from '@tocsin/contracts';
 import {
   clockStepped,
   decide,
   type Clock,
   type HealthEffect,
   type HealthInput,
+  type ProbeResult,
   type RecordedHealth,
   type Transition,
 } from '@tocsin/domain';
 import type { Journal } from '../report/journal.js';
+import { lifeSubject } from '../report/recorded-state.js';
 import type { ProbeStatistics } from '../report/probe-statistics.js';
 import type { Probed } from '../schedule/probe-scheduler.js';
 import type { Doubts } from '../votes/doubts.js';
@@ -49,8 +51,10 @@ export class Observation {
     // Whose clock was set, or who was blocked, while it probed does not judge.
     if (result.kind === 'void' || (result.outcome === 'fail' && clockStepped(startedAt, at))) return;
     if (result.origin === 'remote') target.heardMs = at.monoMs;
+    const wasStale = target.health.phase === 'stale';
     const voters = this.#deps.electorate.voters();
     this.#decide(target, { kind: 'result', observer: this.#deps.observer, startedAt, at, result, voters });
+    if (wasStale && target.health.phase === 'up') this.#fresh(target, result, startedAt.wallMs);
     this.#deps.onJudged(target);
   }
 
@@ -69,7 +73,11 @@ export class Observation {
 
   /** No result that says anything of the target has come for longer than it may take. */
   silent(target: Target): void {
+    const { journal, clock } = this.#deps;
+    const { name, spec, heardMs } = target;
+    const lastCheckedAt = new Date(clock.now() - (clock.monotonicMs() - heardMs)).toISOString();
     this.#decide(target, { kind: 'silent' });
+    journal.say(TARGET_STALE, lifeSubject(name), { name, kind: spec.kind, labels: spec.labels, lastCheckedAt });
   }
 
   /** This observer is cut off: it knows nothing of its targets any more. */
@@ -80,6 +88,21 @@ export class Observation {
   /** It is back. */
   rejoined(targets: Iterable<Target>): void {
     for (const target of targets) this.#decide(target, { kind: 'rejoined' });
+  }
+
+  /** What was stale is looked at again, and is as it was told. What is down is closed by its own recovery. */
+  #fresh(target: Target, result: ProbeResult, atMs: number): void {
+    const { observer, journal } = this.#deps;
+    const { name, spec, health } = target;
+    const at = new Date(atMs).toISOString();
+    const { outcome, detail, durationMs } = result;
+    const data = {
+      ...{ name, target: name, kind: spec.kind, labels: spec.labels },
+      ...{ from: health.announced, to: health.announced, reason: detail, confidence: 'single' },
+      evidence: [{ observer, at, outcome, detail, durationMs }],
+      ...{ confirmedAt: at, detectionMs: 0 },
+    };
+    journal.say(TARGET_FRESH, lifeSubject(name), data, atMs);
   }
 
   #decide(target: Target, input: HealthInput): void {
