@@ -2,7 +2,7 @@ import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '
 import { type Destination, JETSTREAM } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
 import { type Broker, followLog } from '@tocsin/jetstream';
-import { Sealer, type ServiceContext } from '@tocsin/platform';
+import { API_DESCRIPTION, Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
 import { DeclareKey } from './access/declare-key.js';
@@ -15,7 +15,9 @@ import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
 import { ApplyController } from './http/apply.controller.js';
 import { KeyController } from './http/key.controller.js';
+import { REGISTRY_API } from './http/registry-api.js';
 import { RegistryController } from './http/registry.controller.js';
+import { SubscriptionActionsController } from './http/subscription-actions.controller.js';
 import { SubscriptionController } from './http/subscription.controller.js';
 import { TargetController } from './http/target.controller.js';
 import { RegistryLog } from './log/registry-log.js';
@@ -30,6 +32,8 @@ import { RegistryService } from './registry-service.js';
 import { DeclareSubscription } from './subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from './subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from './subscriptions/remove-subscription.js';
+import { PauseSubscription } from './subscriptions/pause-subscription.js';
+import { RequestReplay } from './subscriptions/request-replay.js';
 import { RotateSecret } from './subscriptions/rotate-secret.js';
 import { SealedResponder } from './subscriptions/sealed-responder.js';
 import { ORPHAN_AFTER_S, SealedStore } from './subscriptions/sealed-store.js';
@@ -72,12 +76,14 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
       controllers: [
         TargetController,
         SubscriptionController,
+        SubscriptionActionsController,
         ApplyController,
         KeyController,
         RegistryController,
         MaintenanceController,
       ],
       providers: [
+        { provide: API_DESCRIPTION, useValue: REGISTRY_API },
         {
           provide: Database,
           useFactory: () =>
@@ -231,6 +237,16 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [RegistryLog, SubscriptionStore],
           useFactory: (log: RegistryLog, subscriptions: SubscriptionStore) =>
             new RemoveSubscription(log, subscriptions),
+        },
+        {
+          provide: PauseSubscription,
+          inject: [RegistryLog, SubscriptionStore],
+          useFactory: (log: RegistryLog, subscriptions: SubscriptionStore) => new PauseSubscription(log, subscriptions),
+        },
+        {
+          provide: RequestReplay,
+          inject: [RegistryLog, SubscriptionStore],
+          useFactory: (log: RegistryLog, subscriptions: SubscriptionStore) => new RequestReplay(log, subscriptions),
         },
         {
           provide: RotateSecret,

@@ -85,7 +85,9 @@ function declarationOf(event: RecordedEvent): Change | undefined {
     case REGISTRY_EVENTS.targetRemoved:
       return { kind: 'target-removed', name: targetRemovedSchema.parse(event.data).name };
     case REGISTRY_EVENTS.subscriptionCreated:
-    case REGISTRY_EVENTS.subscriptionUpdated: {
+    case REGISTRY_EVENTS.subscriptionUpdated:
+    case REGISTRY_EVENTS.subscriptionPaused:
+    case REGISTRY_EVENTS.subscriptionResumed: {
       const { name, spec, sealedRef, owner } = subscriptionDeclared.parse(event.data);
       return { kind: 'subscription-declared', name, spec, sealedRef, ...(owner === undefined ? {} : { owner }) };
     }

@@ -116,8 +116,8 @@ function asDeclared(
   nowMs: number,
 ): SubscriptionView {
   const time = new Date(nowMs).toISOString();
-  const { state, revision, createdAt, updatedAt } = now ?? {
-    state: 'active' as const,
+  const state = spec.paused === true ? 'paused' : 'active';
+  const { revision, createdAt, updatedAt } = now ?? {
     revision: 0,
     createdAt: time,
     updatedAt: time,

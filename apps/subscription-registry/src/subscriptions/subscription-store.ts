@@ -92,7 +92,7 @@ function viewOf(row: ShownRow): SubscriptionView {
   return {
     name: row.name,
     ...row.spec,
-    state: 'active',
+    state: row.spec.paused === true ? 'paused' : 'active',
     revision: row.revision,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
