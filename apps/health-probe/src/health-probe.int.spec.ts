@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROBE_RPC, probeCountsSchema } from '@tocsin/contracts';
+import type { RecordedEvent } from '@tocsin/domain';
 import { type FakeNode } from '@tocsin/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ObserverWorld } from './observer.harness.js';
@@ -183,6 +184,31 @@ describe('an observer', () => {
     }
     await world.settle();
     await Promise.all(names.map((name) => world.facts(name, ['target.fresh'])));
+  });
+
+  it('announces nothing because its clock was set an hour forward or back, and what happens then it does', async () => {
+    const nodes = await Promise.all(Array.from({ length: 20 }, () => world.node()));
+    let setMs = 0;
+    await world.observe('fra-1', {}, { now: () => Date.now() + setMs, monotonicMs: () => performance.now() });
+    const names = await Promise.all(nodes.map((node) => world.declare(node)));
+    await Promise.all(names.map((name) => world.facts(name, ['target.fresh'])));
+    for (const hours of [1, -1]) {
+      setMs = hours * 3_600_000;
+      await world.settle();
+      for (const name of names) expect(world.recorder.facts(name)).toEqual(['target.fresh']);
+    }
+    await Promise.all(nodes.map((node) => node.down()));
+    await Promise.all(names.map((name) => world.facts(name, ['target.fresh', 'offline'])));
+    // Forward, an outage would look an hour old, and be looked at every 30 s only.
+    setMs = -7_200_000;
+    await world.settle();
+    await Promise.all(nodes.map((node) => node.up()));
+    await Promise.all(names.map((name) => world.facts(name, ['target.fresh', 'offline', 'online'])));
+    for (const name of names) {
+      const [, offline, online] = world.recorder.about(name) as RecordedEvent[];
+      expect((offline?.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
+      expect((online?.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
+    }
   });
 
   it('says once that a target is stale which it cannot look at itself, and once that it is fresh again', async () => {

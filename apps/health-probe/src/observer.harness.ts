@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JETSTREAM, targetSpecSchema } from '@tocsin/contracts';
+import type { Clock } from '@tocsin/domain';
 import { Broker, type KeyValue } from '@tocsin/jetstream';
 import { createLogger, ReadinessRegistry, systemClock } from '@tocsin/platform';
 import { eventually, FakeNode, testNats } from '@tocsin/testing';
@@ -53,12 +54,12 @@ export class ObserverWorld {
     return node;
   }
 
-  async observe(id = 'fra-1', env: Record<string, string> = {}): Promise<RunningObserver> {
+  async observe(id = 'fra-1', env: Record<string, string> = {}, clock: Clock = systemClock): Promise<RunningObserver> {
     const natsUrl = env['TOCSIN_NATS_URL'] ?? this.natsUrl;
     const readiness = new ReadinessRegistry();
     const broker = await Broker.connect({ servers: natsUrl, name: id });
     const logger = createLogger({ name: id, level: process.env['TOCSIN_LOG_LEVEL'] ?? 'silent' });
-    const context = { logger, clock: systemClock, random: Math.random, readiness };
+    const context = { logger, clock, random: Math.random, readiness };
     const config = healthProbeConfig.parse({
       TOCSIN_NATS_URL: natsUrl,
       TOCSIN_API_KEY: 'x'.repeat(32),
