@@ -1,7 +1,7 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { type Destination, JETSTREAM } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
-import { type Broker, followLog } from '@tocsin/jetstream';
+import { type Broker, FollowerMeter, followLog } from '@tocsin/jetstream';
 import { API_DESCRIPTION, Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
@@ -105,9 +105,10 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           provide: Projector,
           inject: [ProjectionStore],
           useFactory: (store: ProjectionStore) => {
+            const meter = new FollowerMeter('registry', clock);
             const projector = new Projector({
               target: store,
-              follow: (options) => followLog(broker, { ...options, random: context.random }),
+              follow: (options) => followLog(broker, { ...options, random: context.random, meter }),
               clock,
               onStuck: (error, after) => logger.warn({ err: error, after }, 'projecting was interrupted'),
             });

@@ -1,3 +1,5 @@
+// Before telemetry starts, since that is who it tells its collector to be; whoever starts the process may know better.
+process.env['OTEL_SERVICE_NAME'] ??= 'tocsin-subscription-registry';
 // First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
 await import('@tocsin/platform/telemetry');
 const { runService } = await import('@tocsin/platform');
