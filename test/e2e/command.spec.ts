@@ -228,6 +228,22 @@ subscriptions:
     expect((await tocsin('delete', 'keys', 'ci')).out).toBe('key/ci deleted\n');
   });
 
+  it('lists and deletes maintenance windows', async () => {
+    const span = {
+      start: '2020-01-01T00:00:00Z',
+      end: '2090-01-01T00:00:00Z',
+      selector: { site: 'ams' },
+      reason: 'moving',
+    };
+    expect((await installation.call('PUT', '/v1/maintenance/move', span)).status).toBe(201);
+    expect((await tocsin('get', 'maintenance')).out).toMatch(
+      /^NAME .*\nmove +yes +2020-01-01\S+ +2090-01-01\S+ +- +site=ams +moving\n$/,
+    );
+    expect(await json('get', 'maintenance', 'move')).toMatchObject({ name: 'move', active: true });
+    expect((await tocsin('delete', 'maintenance', 'move')).out).toBe('window/move deleted\n');
+    expect(await json('get', 'maintenance')).toEqual([]);
+  });
+
   it('keeps servers under names, readable by their owner alone', async () => {
     const nothing = { TOCSIN_URL: undefined, TOCSIN_API_KEY: undefined };
     const url = installation.urlOf('');

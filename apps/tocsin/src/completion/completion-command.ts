@@ -36,7 +36,10 @@ async function namesOf(plural: string, prefix: string): Promise<string[]> {
   const { url, apiKey } = await currentConnection({});
   if (apiKey === undefined) return [];
   const client = new ApiClient({ url, apiKey, timeoutMs: PATIENCE_MS });
-  const page = (await client.call('GET', withQuery(`/v1/${plural}`, { limit: MOST_NAMES }))) as {
+  const page = (await client.call(
+    'GET',
+    withQuery(`/v1/${plural}`, plural === 'maintenance' ? {} : { limit: MOST_NAMES }),
+  )) as {
     items: { name: string }[];
   };
   return page.items.map(({ name }) => name).filter((name) => name.startsWith(prefix));

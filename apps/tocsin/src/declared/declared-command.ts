@@ -23,7 +23,11 @@ export async function get(
       return;
     }
     const query = { labels: options.labels?.join(',') };
-    const things = await allItems<DeclaredThing>(client, `/v1/${kind.plural}`, query, options.limit);
+    const path = `/v1/${kind.plural}`;
+    const things =
+      kind.plain === true
+        ? ((await client.call('GET', path)) as { items: DeclaredThing[] }).items
+        : await allItems<DeclaredThing>(client, path, query, options.limit);
     if (options.json === true) {
       printJson(things);
       return;

@@ -15,6 +15,8 @@ export interface DeclaredKind {
   cells: (thing: DeclaredThing, nowMs: number) => string[];
   /** Has labels, so that a list can be selected by them. */
   labelled: boolean;
+  /** The API gives the list in one piece and takes no question with it; it deletes without a dry run. Default: pages, and dry runs. */
+  plain?: true;
   /** What deleting means, for the help. */
   deleting: string;
   examples: { get: readonly string[]; delete: readonly string[] };
@@ -95,8 +97,36 @@ export const KEYS: DeclaredKind = {
   },
 };
 
+/** `maintenance`. */
+export const MAINTENANCE: DeclaredKind = {
+  plural: 'maintenance',
+  singular: 'window',
+  columns: ['NAME', 'NOW', 'START', 'END', 'AGAIN', 'TARGETS', 'REASON'],
+  labelled: false,
+  plain: true,
+  deleting: 'delete maintenance windows; one that lasts ends at once',
+  examples: {
+    get: ['tocsin get maintenance', 'tocsin get maintenance night --json'],
+    delete: ['tocsin delete maintenance night'],
+  },
+  cells: (thing) => {
+    const spec = (thing['spec'] ?? {}) as { rrule?: unknown; selector?: Record<string, string>; reason?: unknown };
+    const next = (thing['next'] ?? {}) as { start?: unknown; end?: unknown };
+    const targets = labelsText(spec.selector);
+    return [
+      cell(thing.name),
+      thing['active'] === true ? 'yes' : 'no',
+      cell(next.start),
+      cell(next.end),
+      cell(spec.rrule),
+      targets === '' ? 'all' : cell(targets),
+      cell(spec.reason),
+    ];
+  },
+};
+
 /** What `get` and `delete` know. */
-export const DECLARED_KINDS: readonly DeclaredKind[] = [TARGETS, SUBSCRIPTIONS, KEYS];
+export const DECLARED_KINDS: readonly DeclaredKind[] = [TARGETS, SUBSCRIPTIONS, MAINTENANCE, KEYS];
 
 function checkText(check: unknown): string {
   if (typeof check !== 'object' || check === null) return '-';

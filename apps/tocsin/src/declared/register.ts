@@ -17,8 +17,10 @@ export function registerDeclared(program: Command): void {
       .command(kind.plural)
       .alias(kind.singular)
       .description(`list ${kind.plural}, or show one of them in full`)
-      .argument(`[${kind.singular}]`, 'its name')
-      .option('--limit <count>', 'list at most so many (default: all)', wholeNumber(1, 1_000_000));
+      .argument(`[${kind.singular}]`, 'its name');
+    if (kind.plain !== true) {
+      command.option('--limit <count>', 'list at most so many (default: all)', wholeNumber(1, 1_000_000));
+    }
     if (kind.labelled) command.option('-l, --labels <name=value>', 'only those with these labels, all of them', list);
     withExamples(withServer(withJson(command)), ...kind.examples.get).action(
       async (
@@ -38,8 +40,8 @@ export function registerDeclared(program: Command): void {
       .alias(kind.singular)
       .description(kind.deleting)
       .argument(`<${kind.singular}...>`, 'their names')
-      .option('--dry-run', 'say what would be deleted and delete nothing')
       .option('--ignore-not-found', 'go on where one is not there');
+    if (kind.plain !== true) command.option('--dry-run', 'say what would be deleted and delete nothing');
     withExamples(withServer(command), ...kind.examples.delete).action(
       async (names: string[], options: ServerOptions & { dryRun?: boolean; ignoreNotFound?: boolean }) => {
         const { remove: run } = await import('./declared-command.js');

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import { list, type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import type { ReplayOptions } from './subscriptions-command.js';
 
-/** `subscriptions rotate-secret|pause|resume`. */
+/** `subscriptions rotate-secret|pause|resume|replay`. */
 export function registerSubscriptions(program: Command): void {
   const subscriptions = program
     .command('subscriptions')
@@ -37,4 +38,22 @@ export function registerSubscriptions(program: Command): void {
       },
     );
   }
+
+  const replay = subscriptions
+    .command('replay')
+    .description('send again what matched between two points of the log, with the ids it had')
+    .argument('<subscription>', 'its name')
+    .requiredOption('--from <point>', 'after this position, or from this time, such as 2030-01-31T12:00:00Z')
+    .option('--to <point>', 'up to this position or time (default: now)')
+    .option('--type <pattern>', 'only these types; may be given several times', list)
+    .option('--subject <subject>', 'only what is about this')
+    .option('--per-second <count>', 'so many requests a second at most (default: 50)', Number);
+  withExamples(
+    withServer(replay),
+    'tocsin subscriptions replay on-call --from 41 --to 42',
+    "tocsin subscriptions replay on-call --from 2030-01-31T12:00:00Z --type 'io.tocsin.*.offline' --per-second 5",
+  ).action(async (name: string, options: ReplayOptions) => {
+    const { replay: run } = await import('./subscriptions-command.js');
+    await run(name, options);
+  });
 }

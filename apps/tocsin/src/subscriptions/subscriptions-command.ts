@@ -29,3 +29,30 @@ export async function setPaused(name: string, paused: boolean, options: ServerOp
   await withClient(options, (client) => client.call('PATCH', pathOf(name), { paused: paused ? true : null }));
   print(`subscription/${name} ${paused ? 'paused' : 'resumed'}`);
 }
+
+/** What `replay` takes. */
+export type ReplayOptions = ServerOptions & {
+  from: string;
+  to?: string;
+  type?: string[];
+  subject?: string;
+  perSecond?: number;
+};
+
+/** `tocsin subscriptions replay`: the request is recorded; the requests go out beside what is new. */
+export async function replay(name: string, options: ReplayOptions): Promise<void> {
+  const { from, to, type: types, subject, perSecond } = options;
+  const body = {
+    from: pointOf(from),
+    ...(to === undefined ? {} : { to: pointOf(to) }),
+    ...(types === undefined ? {} : { types }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(perSecond === undefined ? {} : { perSecond }),
+  };
+  await withClient(options, (client) => client.call('POST', `${pathOf(name)}/replay`, body));
+  print(`subscription/${name} is sent again what matched`);
+}
+
+function pointOf(text: string): { position: number } | { time: string } {
+  return /^\d{1,16}$/.test(text) ? { position: Number(text) } : { time: text };
+}

@@ -6,22 +6,29 @@ import { paint } from '../command-line/paint.js';
 import { withClient } from '../server/connection.js';
 import { linesOf } from './lines.js';
 
+/** What of the broker's copy was compared, or why none of it was, which is no finding. */
+type Stream = { first: number; last: number } | { skipped: string };
+
 interface Finding {
   kind: string;
   position?: number;
   detail?: string;
 }
 
+/** The last line of a proof that went through. */
+interface Verdict {
+  done: true;
+  ok: boolean;
+  first: number;
+  head: number;
+  findings: number;
+  stream?: Stream;
+}
+
+/** Lines of the log first, then those of the broker's copy. */
 type ProofLine =
-  | { done?: undefined; position: number; first: number; head: number; findings: Finding[] }
-  | {
-      done: true;
-      ok: boolean;
-      first: number;
-      head: number;
-      findings: number;
-      relay?: { state: string; position: number };
-    }
+  | { done?: undefined; of?: 'stream'; position: number; first: number; head: number; findings: Finding[] }
+  | Verdict
   | { done: true; ok: false; error: { code: string; detail: string } };
 
 /** `tocsin verify log`: every event hashed again, every position accounted for. Exit code 1 if something does not hold. */
@@ -53,20 +60,18 @@ export async function verifyLog(options: ServerOptions & { json?: boolean }): Pr
 }
 
 function findingText({ kind, position, detail }: Finding): string {
-  return cell(
-    `✘ ${position === undefined ? '' : `position ${position}: `}${kind}${detail === undefined ? '' : `: ${detail}`}`,
-  );
+  const where = position === undefined ? '' : `position ${position}: `;
+  return cell(`✘ ${where}${kind}${detail === undefined ? '' : `: ${detail}`}`);
 }
 
-function verdictText(line: {
-  ok: boolean;
-  first: number;
-  head: number;
-  findings: number;
-  relay?: { position: number };
-}): string {
-  const relay = line.relay === undefined ? '' : `; the broker has it up to ${line.relay.position}`;
-  const range = line.head === 0 ? 'the log is empty' : `events ${line.first} to ${line.head}`;
-  if (!line.ok) return `${paint.red('✘')} log: ${range}: ${line.findings} findings${relay}`;
-  return `${paint.green('✔')} log: ${range}: nothing is missing, nothing was changed${relay}`;
+function verdictText({ ok, first, head, findings, stream }: Verdict): string {
+  const range = head === 0 ? 'the log is empty' : `events ${first} to ${head}`;
+  const copy = stream === undefined ? '' : `; ${streamText(stream)}`;
+  if (!ok) return `${paint.red('✘')} log: ${range}: ${findings} findings${copy}`;
+  return `${paint.green('✔')} log: ${range}: nothing is missing, nothing was changed${copy}`;
+}
+
+function streamText(stream: Stream): string {
+  if ('skipped' in stream) return `the broker's copy was not compared: ${cell(stream.skipped)}`;
+  return `the broker has the same from ${stream.first} to ${stream.last}`;
 }
