@@ -37,9 +37,10 @@ export const FLUSH_PARTS = {
     WHERE pending.subscription = g.subscription AND pending.position = g.position
   )`,
   died: (rows: string) => `died AS (
-    INSERT INTO delivery.dead (subscription, position, shard, attempts, reason, at)
-    SELECT d.subscription, d.position, fence.id, d.attempts, d.reason, ${time('d.at')}
-    FROM fence, jsonb_to_recordset(${rows}::jsonb) AS d(subscription text, position bigint, attempts int, reason text, at float8)
+    INSERT INTO delivery.dead (subscription, position, shard, subject, attempts, reason, at)
+    SELECT d.subscription, d.position, fence.id, d.subject, d.attempts, d.reason, ${time('d.at')}
+    FROM fence, jsonb_to_recordset(${rows}::jsonb)
+      AS d(subscription text, position bigint, subject text, attempts int, reason text, at float8)
     ON CONFLICT (subscription, position) DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason, at = excluded.at
   )`,
   revived: (subscriptions: string, positions: string) => `revived AS (

@@ -56,7 +56,8 @@ export class LedgerBatch {
 
   dead(record: DeadRecord): void {
     this.#entries += 1;
-    this.#dead.set(deliveryKey(record.subscription, record.position), record);
+    const subject = storable(record.subject);
+    this.#dead.set(deliveryKey(record.subscription, record.position), { ...record, subject });
   }
 
   /** What was given up is owed again. */

@@ -44,6 +44,7 @@ export interface PendingRecord {
 export interface DeadRecord {
   subscription: string;
   position: number;
+  subject: string;
   attempts: number;
   reason: string;
   at: number;

@@ -170,6 +170,8 @@ export class DeliveryPolicy1700000000001 implements MigrationInterface {
       CREATE INDEX pending_revived ON delivery.pending (shard, position) WHERE revived;
       CREATE INDEX pending_newest ON delivery.pending (position DESC, subscription);
 
+      -- What is owed again by hand goes back into the lane it had.
+      ALTER TABLE delivery.dead ADD COLUMN subject text NOT NULL DEFAULT '';
       DROP INDEX delivery.dead_shard;
       CREATE INDEX dead_newest ON delivery.dead (position DESC, subscription);
       DROP INDEX delivery.attempt_delivered;
@@ -226,6 +228,7 @@ export class DeliveryPolicy1700000000001 implements MigrationInterface {
       CREATE INDEX dead_shard ON delivery.dead (shard, position);
       CREATE INDEX attempt_delivered ON delivery.attempt (position, shard) WHERE delivered;
       ALTER TABLE delivery.pending DROP COLUMN replay, DROP COLUMN revived;
+      ALTER TABLE delivery.dead DROP COLUMN subject;
       ALTER TABLE delivery.subscription DROP COLUMN history;
     `);
   }

@@ -87,7 +87,14 @@ describe('ShardLedger', () => {
       first.write((batch) => batch.attempt(attempt(2, false))),
       first.write((batch) => batch.pending('s', 2, pending(2, 1))),
       first.write((batch) =>
-        batch.dead({ subscription: 's', position: 4, attempts: 22, reason: 'schedule-exhausted', at: NOW }),
+        batch.dead({
+          subscription: 's',
+          position: 4,
+          subject: 'node/a',
+          attempts: 22,
+          reason: 'schedule-exhausted',
+          at: NOW,
+        }),
       ),
       first.write((batch) => batch.parked('t', { subscription: 't', position: 9, reason: 'backlog', since: NOW })),
     ]);
@@ -150,6 +157,34 @@ describe('ShardLedger', () => {
     await expect(database.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/permission denied/);
     await expect(own.query('UPDATE delivery.attempt SET delivered = false')).rejects.toThrow(/append-only/);
     await expect(own.query('DELETE FROM delivery.attempt')).rejects.toThrow(/append-only/);
+  });
+
+  it('writes everything else when a receiver’s text is refused for ever', async () => {
+    await own.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'data_exception'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON delivery.attempt FOR EACH ROW WHEN (NEW.body_head LIKE 'poison%') EXECUTE FUNCTION refuse();
+      CREATE TRIGGER refuse_worker BEFORE INSERT ON delivery.attempt FOR EACH ROW WHEN (NEW.worker = 'poison') EXECUTE FUNCTION refuse();`);
+    try {
+      const one = await ledger({ now: 3 });
+      await Promise.all([
+        one.write((batch) => batch.attempt({ ...attempt(1, true), bodyHead: 'poison' })),
+        one.write((batch) => batch.attempt(attempt(2, true))),
+      ]);
+      const rows = 'SELECT position::int, body_head FROM delivery.attempt ORDER BY position';
+      expect(await own.query(rows)).toEqual([
+        { position: 1, body_head: null },
+        { position: 2, body_head: null },
+      ]);
+      await one.write((batch) => {
+        batch.attempt({ ...attempt(3, true), worker: 'poison' });
+        batch.pending('s', 9, pending(9));
+      });
+      expect(await own.query('SELECT position::int FROM delivery.pending')).toEqual([{ position: 9 }]);
+      await one.close(1_000);
+    } finally {
+      await own.query('DROP FUNCTION refuse CASCADE');
+    }
   });
 
   it('shares the shards out, and none to two', async () => {

@@ -6,8 +6,8 @@ import type { Lease } from '../shards/shard-leases.js';
 const MOST_A_ROUND = 500;
 
 /**
- * From dead back to pending in one statement: whoever asks at the same time, each is owed once. The subject is that of its last
- * attempt; what never had one was given up with its subscription. Indexes: the primary key of dead, of attempt.
+ * From dead back to pending in one statement: whoever asks at the same time, each is owed once. Not what was given up with its
+ * subscription. Index: the primary key of dead.
  */
 const REVIVE_DEAD = `
   WITH chosen AS (
@@ -18,13 +18,10 @@ const REVIVE_DEAD = `
   ), taken AS (
     DELETE FROM delivery.dead USING chosen
     WHERE dead.subscription = chosen.subscription AND dead.position = chosen.position
-    RETURNING dead.subscription, dead.position, dead.shard
+    RETURNING dead.subscription, dead.position, dead.shard, dead.subject
   ), owed AS (
     INSERT INTO delivery.pending (subscription, position, shard, subject, attempts, next_at, since, revived)
-    SELECT taken.subscription, taken.position, taken.shard, last.event_subject, 0, now(), now(), true
-    FROM taken, LATERAL (
-      SELECT event_subject FROM delivery.attempt
-      WHERE attempt.subscription = taken.subscription AND attempt.position = taken.position LIMIT 1) AS last
+    SELECT subscription, position, shard, subject, 0, now(), now(), true FROM taken
     ON CONFLICT (subscription, position) DO NOTHING
     RETURNING 1
   )

@@ -34,7 +34,11 @@ export class Replays {
   constructor(
     private readonly host: ReplayHost,
     private readonly parts: { book: SubscriptionBook; log: LogSource; clock: Clock; logger: Logger },
-  ) {}
+  ) {
+    host.stopping.addEventListener('abort', () => {
+      for (const subscription of this.#room.keys()) this.#madeRoom(subscription);
+    });
+  }
 
   /** Takes up what the last owner left. */
   restore(record: ReplayRecord): void {
@@ -53,7 +57,7 @@ export class Replays {
 
   /** A delivery has left the queue. */
   roomIn(queue: SubscriptionQueue): void {
-    if (queue.size < MOST_WAITING) this.#room.get(queue.name)?.resolve();
+    if (queue.size < MOST_WAITING) this.#madeRoom(queue.name);
   }
 
   /** The subscription is gone. */
@@ -63,7 +67,7 @@ export class Replays {
       this.#active.delete(key);
       this.host.ledger.note((batch) => batch.replay(subscription, record.position, null));
     }
-    this.#room.get(subscription)?.resolve();
+    this.#madeRoom(subscription);
   }
 
   async #run(start: ReplayRecord): Promise<void> {
@@ -133,10 +137,15 @@ export class Replays {
   }
 
   async #roomFor(subscription: string): Promise<void> {
-    if (this.host.queueOf(subscription).size < MOST_WAITING) return;
-    const room = Promise.withResolvers<void>();
+    if (this.host.stopping.aborted || this.host.queueOf(subscription).size < MOST_WAITING) return;
+    // Several replays of one subscription wait for the same.
+    const room = this.#room.get(subscription) ?? Promise.withResolvers<void>();
     this.#room.set(subscription, room);
-    this.host.stopping.addEventListener('abort', () => room.resolve(), { once: true });
     await room.promise;
+  }
+
+  #madeRoom(subscription: string): void {
+    this.#room.get(subscription)?.resolve();
+    this.#room.delete(subscription);
   }
 }

@@ -106,10 +106,10 @@ export class TrackedDeliveries {
 
   bury(delivery: Delivery, reason: string): void {
     this.accounted(delivery);
-    const { subscription, position, attempts, hasRow } = delivery;
+    const { subscription, position, subject, attempts, hasRow } = delivery;
     this.ledger.note((batch) => {
       if (hasRow) batch.pending(subscription, position, null);
-      batch.dead({ subscription, position, attempts, reason, at: this.parts.clock.now() });
+      batch.dead({ subscription, position, subject, attempts, reason, at: this.parts.clock.now() });
     });
   }
 
