@@ -78,7 +78,10 @@ export default {
       name: 'drivers-know-domain-and-contracts-only',
       comment: 'A library owns one driver and knows no other library. Spans are made everywhere.',
       severity: 'error',
-      from: { path: '^libs/(?!(?:domain|contracts|tracing|event-store|client|platform|testing)/)([^/]+)/', pathNot: SPECS },
+      from: {
+        path: '^libs/(?!(?:domain|contracts|tracing|event-store|client|platform|testing)/)([^/]+)/',
+        pathNot: SPECS,
+      },
       to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|$1)/' },
     },
     {

@@ -26,7 +26,15 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      { ...base, test: { name: 'architecture', include: ['test/architecture/**/*.spec.ts'], testTimeout: 60_000 } },
+      {
+        ...base,
+        test: {
+          name: 'architecture',
+          include: ['test/architecture/**/*.spec.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       {
         ...base,
         test: {
