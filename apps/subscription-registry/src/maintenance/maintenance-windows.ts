@@ -167,7 +167,7 @@ export class MaintenanceWindows {
         schema: readReplySchema,
         timeoutMs: TIMEOUT_MS,
       });
-      for (const event of page.events) names.add(nameIn(String(event['subject'])));
+      for (const event of page.events) names.add(nameIn(fromCloudEvent(event as CloudEvent).subject));
       if (page.next >= page.head || this.#stopped) break;
       after = page.next;
     }
