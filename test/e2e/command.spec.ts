@@ -193,6 +193,21 @@ subscriptions:
     expect(before).toMatchObject(after);
   });
 
+  it('sends again what was delivered, with the ids it had', async () => {
+    const [first] = receiver.requests;
+    receiver.clear();
+    const { position } = first!.json as { position: number };
+    const run = await tocsin('subscriptions', 'replay', 'me', '--from', String(position - 1), '--to', String(position));
+    expect(run).toEqual({ code: 0, out: 'subscription/me is sent again what matched\n', err: '' });
+    const again = await receiver.waitFor(
+      ({ json: event }) => (event as { position: number }).position === position,
+      20_000,
+    );
+    expect(again.headers['webhook-id']).toBe(first!.headers['webhook-id']);
+    const wrong = await tocsin('subscriptions', 'replay', 'me', '--from', 'yesterday');
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringMatching(/TCN_INVALID: .*\/from/)]);
+  });
+
   it('says how things stand', async () => {
     const status = await json('status');
     expect(status).toMatchObject({ ready: true, subscriptions: { active: 1 }, missing: [] });

@@ -25,8 +25,7 @@ export async function rotateSecret(
 
 /** `tocsin subscriptions pause`, `… resume`: what matches while it is paused waits. */
 export async function setPaused(name: string, paused: boolean, options: ServerOptions): Promise<void> {
-  // By JSON Merge Patch: null takes the field away, so that the declaration is again what it was.
-  await withClient(options, (client) => client.call('PATCH', pathOf(name), { paused: paused ? true : null }));
+  await withClient(options, (client) => client.call('POST', `${pathOf(name)}/${paused ? 'pause' : 'resume'}`));
   print(`subscription/${name} ${paused ? 'paused' : 'resumed'}`);
 }
 
