@@ -85,6 +85,28 @@ export async function startRecorder(servers: Servers, more: Record<string, strin
   };
 }
 
+/** Real servers and a recorder that is ready, in this process. */
+export interface Stage extends Recorder {
+  servers: Servers;
+}
+
+/** What most spec files begin with; `close` ends all of it. */
+export async function startStage(): Promise<Stage> {
+  const servers = await startServers();
+  try {
+    const recorder = await startRecorder(servers);
+    await eventually(async () => (await call(recorder.url, '/readyz')).ok);
+    const close = async (): Promise<void> => {
+      await recorder.close();
+      await servers.stop();
+    };
+    return { ...recorder, servers, close };
+  } catch (error) {
+    await servers.stop();
+    throw error;
+  }
+}
+
 /** A recorder as a process of its own. */
 export interface SpawnedRecorder {
   url: string;

@@ -9,7 +9,7 @@ import { Broker, type Serving } from './broker.js';
 import { followLog } from './follow-log.js';
 import { linkOf } from './link-registry.js';
 import type { ServeOptions } from './responder.js';
-import { eventually, NatsUnderTest } from './spec-support.js';
+import { eventually, NatsUnderTest } from './jetstream.harness.js';
 
 const numberSchema = z.object({ n: z.number() });
 

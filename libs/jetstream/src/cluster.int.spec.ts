@@ -10,7 +10,7 @@ import { Broker } from './broker.js';
 import { followLog } from './follow-log.js';
 import { linkOf } from './link-registry.js';
 import { RelayPublisher } from './relay-publisher.js';
-import { eventually, FakeLog, storedIn } from './spec-support.js';
+import { eventually, FakeLog, storedIn } from './jetstream.harness.js';
 
 const STREAM = JETSTREAM.eventsStream;
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };

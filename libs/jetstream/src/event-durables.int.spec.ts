@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker } from './broker.js';
 import { EventDurables, type DurableSettings } from './event-durables.js';
 import { RelayPublisher } from './relay-publisher.js';
-import { eventually, FakeLog, NatsUnderTest } from './spec-support.js';
+import { eventually, FakeLog, NatsUnderTest } from './jetstream.harness.js';
 
 // One at a time: in order, whatever is delivered again.
 const settings: DurableSettings = { name: 'team', filters: ['tocsin.events.>'], ackWaitMs: 1_000, maxUnacked: 1 };

@@ -9,7 +9,7 @@ import { followLog, type FollowOptions } from './follow-log.js';
 import { linkOf } from './link-registry.js';
 import type { LogPage } from './log-reader.js';
 import { RelayPublisher, type RelayOptions } from './relay-publisher.js';
-import { eventAt, eventually, FakeLog, NatsUnderTest } from './spec-support.js';
+import { eventAt, eventually, FakeLog, NatsUnderTest } from './jetstream.harness.js';
 
 const STREAM = JETSTREAM.eventsStream;
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };

@@ -3,7 +3,7 @@ import type { Broker } from './broker.js';
 import type { Watch } from './key-value-watch.js';
 import type { KeyValue } from './key-value.js';
 import { linkOf } from './link-registry.js';
-import { eventually, NatsUnderTest } from './spec-support.js';
+import { eventually, NatsUnderTest } from './jetstream.harness.js';
 
 let nats: NatsUnderTest;
 let broker: Broker;

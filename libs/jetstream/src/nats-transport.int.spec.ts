@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Broker } from './broker.js';
 import { NatsTransport, TocsinErrorFilter } from './nats-transport.js';
 import type { RequestContext } from './responder.js';
-import { NatsUnderTest } from './spec-support.js';
+import { NatsUnderTest } from './jetstream.harness.js';
 
 @Controller()
 class GreetingController {

@@ -6,7 +6,7 @@ import { eventSubject } from './event-subject.js';
 import { linkOf } from './link-registry.js';
 import { eventsStreamWindow, readEventsStream, type StreamEntry } from './read-events-stream.js';
 import { RelayPublisher } from './relay-publisher.js';
-import { eventually, FakeLog, NatsUnderTest } from './spec-support.js';
+import { eventually, FakeLog, NatsUnderTest } from './jetstream.harness.js';
 
 const COUNT = 3_000;
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker } from './broker.js';
 import { linkOf } from './link-registry.js';
 import { RelayPublisher, type RelayOptions } from './relay-publisher.js';
-import { eventAt, eventually, FakeLog, NatsUnderTest, storedIn } from './spec-support.js';
+import { eventAt, eventually, FakeLog, NatsUnderTest, storedIn } from './jetstream.harness.js';
 
 const STREAM = JETSTREAM.eventsStream;
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };

@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EgressPolicy } from './egress.js';
 import { EventSender } from './event-sender.js';
 import { Sender, type SenderOptions } from './sender.js';
-import { testAuthority } from './testing/certificates.js';
-import { downEvent, upEvent } from './testing/events.js';
-import { rawServer } from './testing/raw-server.js';
-import { type SmtpServer, smtpServer } from './testing/smtp-server.js';
+import { testAuthority } from './certificates.harness.js';
+import { downEvent, upEvent } from './events.harness.js';
+import { rawServer } from './raw-server.harness.js';
+import { type SmtpServer, smtpServer } from './smtp-server.harness.js';
 
 const authority = testAuthority();
 const certificate = authority.issue({ names: ['mail.example.net'] });

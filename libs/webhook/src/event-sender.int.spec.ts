@@ -7,8 +7,8 @@ import { EventSender } from './event-sender.js';
 import type { AttemptOutcome } from './outcome.js';
 import { Sender } from './sender.js';
 import { newSigningSecret } from './sign.js';
-import { downEvent, upEvent } from './testing/events.js';
-import { type HttpService, httpService } from './testing/http-service.js';
+import { downEvent, upEvent } from './events.harness.js';
+import { type HttpService, httpService } from './http-service.harness.js';
 
 const cleanup: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -4,8 +4,8 @@ import { EgressPolicy } from './egress.js';
 import type { AttemptOutcome } from './outcome.js';
 import { type HostResolver, SystemResolver } from './resolver.js';
 import { Sender, type SenderOptions } from './sender.js';
-import { type TestCertificate, testAuthority } from './testing/certificates.js';
-import { type RawServer, rawServer, response } from './testing/raw-server.js';
+import { type TestCertificate, testAuthority } from './certificates.harness.js';
+import { type RawServer, rawServer, response } from './raw-server.harness.js';
 import type { TlsIdentity } from './tls-context.js';
 
 const GOOD = '127.0.0.1';

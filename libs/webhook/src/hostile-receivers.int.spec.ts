@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EgressPolicy } from './egress.js';
 import type { AttemptOutcome } from './outcome.js';
 import { Sender } from './sender.js';
-import { type RawServer, rawServer, response } from './testing/raw-server.js';
+import { type RawServer, rawServer, response } from './raw-server.harness.js';
 
 const DEADLINE_MS = 1_000;
 /** What a loaded machine may add to a timer. */

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EgressPolicy } from './egress.js';
 import { ForwardProxy } from './proxy.js';
 import { Sender } from './sender.js';
-import { testAuthority } from './testing/certificates.js';
-import { type RawServer, rawServer, response } from './testing/raw-server.js';
+import { testAuthority } from './certificates.harness.js';
+import { type RawServer, rawServer, response } from './raw-server.harness.js';
 
 const authority = testAuthority();
 const cleanup: (() => Promise<void>)[] = [];

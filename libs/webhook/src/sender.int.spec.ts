@@ -3,7 +3,7 @@ import { EgressPolicy } from './egress.js';
 import type { AttemptOutcome } from './outcome.js';
 import { USER_AGENT } from './attempt.js';
 import { Sender, type SenderOptions } from './sender.js';
-import { type Answer, type RawServer, rawServer, response } from './testing/raw-server.js';
+import { type Answer, type RawServer, rawServer, response } from './raw-server.harness.js';
 
 const cleanup: (() => Promise<void>)[] = [];
 afterEach(async () => {

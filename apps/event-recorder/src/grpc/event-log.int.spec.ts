@@ -13,17 +13,7 @@ import {
 } from '@tocsin/grpc-contracts';
 import { service as healthService } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  API_KEY,
-  bodyOf,
-  call,
-  eventually,
-  post,
-  type Recorder,
-  type Servers,
-  startRecorder,
-  startServers,
-} from '../recorder.harness.js';
+import { API_KEY, bodyOf, call, eventually, post, type Stage, startStage } from '../recorder.harness.js';
 
 interface Client {
   append(request: object, metadata: Metadata, done: (error: Failure | null, reply: AppendResponse) => void): void;
@@ -42,14 +32,11 @@ interface Failure extends Error {
   details: string;
 }
 
-let servers: Servers;
-let recorder: Recorder;
+let recorder: Stage;
 let client: Client;
 
 beforeAll(async () => {
-  servers = await startServers();
-  recorder = await startRecorder(servers);
-  await eventually(async () => (await call(recorder.url, '/readyz')).ok);
+  recorder = await startStage();
   const loaded = loadPackageDefinition(packageDefinition()) as unknown as {
     tocsin: { v1: { EventLog: new (address: string, secret: object) => Client } };
   };
@@ -59,7 +46,6 @@ beforeAll(async () => {
 afterAll(async () => {
   client?.close();
   await recorder?.close();
-  await servers?.stop();
 });
 
 function withKey(more: Record<string, string> = {}): Metadata {

@@ -1,31 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { RPC } from '@tocsin/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  bodyOf,
-  call,
-  eventually,
-  post,
-  type Recorder,
-  type Servers,
-  startRecorder,
-  startServers,
-} from '../recorder.harness.js';
+import { bodyOf, call, post, type Stage, startStage } from '../recorder.harness.js';
 
-let servers: Servers;
-let recorder: Recorder;
+let recorder: Stage;
 let url: string;
 
 beforeAll(async () => {
-  servers = await startServers();
-  recorder = await startRecorder(servers);
+  recorder = await startStage();
   url = recorder.url;
-  await eventually(async () => (await call(url, '/readyz')).ok);
 });
 
 afterAll(async () => {
   await recorder?.close();
-  await servers?.stop();
 });
 
 const event = (more: object = {}) => ({

@@ -2,32 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { readReplySchema, RPC } from '@tocsin/contracts';
 import { latestReader } from '@tocsin/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Answer,
-  bodyOf,
-  call,
-  eventually,
-  post,
-  type Recorder,
-  type Servers,
-  startRecorder,
-  startServers,
-} from '../recorder.harness.js';
+import { type Answer, bodyOf, call, post, type Stage, startRecorder, startStage } from '../recorder.harness.js';
 
-let servers: Servers;
-let recorder: Recorder;
+let recorder: Stage;
 let url: string;
 
 beforeAll(async () => {
-  servers = await startServers();
-  recorder = await startRecorder(servers);
+  recorder = await startStage();
   url = recorder.url;
-  await eventually(async () => (await call(url, '/readyz')).ok);
 });
 
 afterAll(async () => {
   await recorder?.close();
-  await servers?.stop();
 });
 
 interface Recorded {
@@ -261,7 +247,7 @@ describe('GET /v1/events/stream', () => {
   });
 
   it('ends in good order when the process stops', async () => {
-    const other = await startRecorder(servers);
+    const other = await startRecorder(recorder.servers);
     const response = await call(other.url, '/v1/events/stream');
     const rest = response.text();
     const startedMs = performance.now();

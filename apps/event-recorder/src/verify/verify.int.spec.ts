@@ -3,31 +3,20 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Database } from '@tocsin/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  call,
-  eventually,
-  post,
-  type Recorder,
-  type Servers,
-  startRecorder,
-  startServers,
-} from '../recorder.harness.js';
+import { call, eventually, post, type Stage, startStage } from '../recorder.harness.js';
 import type { VerifyLine } from './log-verifier.js';
 
-let servers: Servers;
-let recorder: Recorder;
+let recorder: Stage;
 let database: Database;
 
 beforeAll(async () => {
-  servers = await startServers();
-  recorder = await startRecorder(servers);
+  recorder = await startStage();
   database = await Database.open({
     schema: 'spec',
     migrations: [],
-    url: servers.postgres.url,
+    url: recorder.servers.postgres.url,
     applicationName: 'spec',
   });
-  await eventually(async () => (await call(recorder.url, '/readyz')).ok);
   for (let batch = 0; batch < 5; batch += 1) {
     const events = Array.from({ length: 1000 }, (_, n) => ({
       specversion: '1.0',
@@ -44,7 +33,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await database?.close();
   await recorder?.close();
-  await servers?.stop();
 });
 
 async function verify(): Promise<VerifyLine[]> {
@@ -116,7 +104,7 @@ describe('GET /v1/log/verify', () => {
   });
 
   it('finds what somebody else put into the stream', async () => {
-    const { host, username, password } = new URL(servers.nats.url);
+    const { host, username, password } = new URL(recorder.servers.nats.url);
     const nats = await connect({ servers: host, user: username, pass: password });
     const publish = (subject: string, text: string) => jetstream(nats).publish(subject, text);
     await publish('tocsin.events.com.acme.verify.0', 'not even JSON');
@@ -129,8 +117,8 @@ describe('GET /v1/log/verify', () => {
   });
 
   it('proves the log without NATS, and says that there was nothing to compare', async () => {
-    servers.nats.kill9();
-    await servers.nats.exited;
+    recorder.servers.nats.kill9();
+    await recorder.servers.nats.exited;
     const last = (await verify()).at(-1);
     expect(last).toMatchObject({ done: true, ok: false, head: 5000, stream: { skipped: expect.any(String) } });
   });

@@ -1,6 +1,6 @@
 import { type Destination, destinationSchema } from '@tocsin/contracts';
 import { describe, expect, it } from 'vitest';
-import { DOWN_FACTS as FACTS, downEvent as down, producersEvent as news, upEvent as up } from '../testing/events.js';
+import { DOWN_FACTS as FACTS, downEvent as down, producersEvent as news, upEvent as up } from '../events.harness.js';
 import { renderRequest } from './render.js';
 
 const nowMs = Date.UTC(2026, 0, 2, 3, 4, 11);

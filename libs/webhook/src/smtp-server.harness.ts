@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { TestCertificate } from './certificates.js';
+import type { TestCertificate } from './certificates.harness.js';
 
 /** What a mail server took, or was asked. */
 export interface SmtpServer {
