@@ -1,10 +1,11 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Broker } from '@tocsin/jetstream';
-import type { ServiceContext } from '@tocsin/platform';
+import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import type { DeliveryConfig } from './config.js';
 import { DeliveryService } from './delivery-service.js';
 import { DeliveriesController } from './ledger/deliveries.controller.js';
+import { DELIVERY_API } from './ledger/delivery-api.js';
 import { LedgerReader } from './ledger/ledger-reader.js';
 import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './ledger/schema.js';
 import { VerifyDeliveries } from './ledger/verify-deliveries.js';
@@ -38,6 +39,7 @@ export class DeliveryModule implements OnApplicationShutdown {
       module: DeliveryModule,
       controllers: [DeliveriesController],
       providers: [
+        { provide: API_DESCRIPTION, useValue: DELIVERY_API },
         {
           provide: Database,
           useFactory: () =>

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog } from '@tocsin/event-store';
 import { type Broker, EventDurables, RelayPublisher } from '@tocsin/jetstream';
-import type { ServiceContext } from '@tocsin/platform';
+import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
 import { Database, listen, type Listening } from '@tocsin/postgres';
 import { AppendGate } from './append/append-gate.js';
 import { AppendLeader } from './append/append-leader.js';
@@ -24,6 +24,7 @@ import { EventLogController } from './grpc/event-log.controller.js';
 import { BODY_GATE } from './ingest/body-budget.js';
 import { Ingest } from './ingest/ingest.js';
 import { IngestController } from './ingest/ingest.controller.js';
+import { EVENT_API } from './read/event-api.js';
 import { DEFAULT_STREAM_TIMES, type EventStreamOptions } from './read/event-stream.js';
 import { LiveTail } from './read/live-tail.js';
 import { LogReader } from './read/log-reader.js';
@@ -74,6 +75,7 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
       controllers: [IngestController, ReadController, EventLogController, VerifyController],
       providers: [
         { provide: OPTIONS, useValue: options },
+        { provide: API_DESCRIPTION, useValue: EVENT_API },
         ...storage(options),
         ...writing(options),
         ...reading(options),

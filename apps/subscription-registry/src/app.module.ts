@@ -2,7 +2,7 @@ import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '
 import { type Destination, JETSTREAM } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
 import { type Broker, FollowerMeter, followLog } from '@tocsin/jetstream';
-import { Sealer, type ServiceContext } from '@tocsin/platform';
+import { API_DESCRIPTION, Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
 import { DeclareKey } from './access/declare-key.js';
@@ -15,6 +15,7 @@ import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
 import { ApplyController } from './http/apply.controller.js';
 import { KeyController } from './http/key.controller.js';
+import { REGISTRY_API } from './http/registry-api.js';
 import { RegistryController } from './http/registry.controller.js';
 import { SubscriptionActionsController } from './http/subscription-actions.controller.js';
 import { SubscriptionController } from './http/subscription.controller.js';
@@ -82,6 +83,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         MaintenanceController,
       ],
       providers: [
+        { provide: API_DESCRIPTION, useValue: REGISTRY_API },
         {
           provide: Database,
           useFactory: () =>

@@ -10,6 +10,10 @@ import { BodyReader } from './http/body-reader.js';
 import { HttpFront } from './http/http-front.js';
 import { SchemaPipe } from './http/schema-pipe.js';
 import { NestLogger } from './logging/nest-logger.js';
+import { API_DESCRIPTION } from './openapi/api-description.js';
+import { ApiDocument } from './openapi/api-document.js';
+import { DocsController } from './openapi/docs.controller.js';
+import { PLATFORM_API } from './openapi/platform-api.js';
 import type { ServiceContext } from './service-context.js';
 import { stopOnSignals } from './signals.js';
 import { observeReadiness } from './telemetry/readiness-metrics.js';
@@ -119,8 +123,12 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
 function rootModule(module: DynamicModule | Type, options: BootstrapOptions): DynamicModule {
   const platform: DynamicModule = {
     module: PlatformModule,
-    controllers: [HealthController],
-    providers: [{ provide: ReadinessRegistry, useValue: options.context.readiness }],
+    controllers: [HealthController, DocsController],
+    providers: [
+      { provide: ReadinessRegistry, useValue: options.context.readiness },
+      { provide: API_DESCRIPTION, useValue: [PLATFORM_API] },
+      ApiDocument,
+    ],
   };
   return { module: RootModule, imports: [platform, module, ...(options.extraModules ?? [])] };
 }

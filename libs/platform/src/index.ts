@@ -36,6 +36,16 @@ export { codeOfHttpStatus, ERROR_STATUS, type ErrorStatus, GRPC_STATUS, type Grp
 export { type Readiness, type ReadinessCheck, ReadinessRegistry } from './health/readiness-registry.js';
 export { isJsonMediaType, type MediaType, parseJsonBody, parseMediaType } from './http/json-body.js';
 export { zodBody, zodParam, zodQuery } from './http/zod-body.js';
+export {
+  API_DESCRIPTION,
+  type ApiAnswer,
+  type ApiBody,
+  type ApiDescription,
+  type ApiOperation,
+} from './openapi/api-description.js';
+export { ApiDocument } from './openapi/api-document.js';
+export type { OpenApi } from './openapi/openapi-document.js';
+export type { ServedRoute } from './openapi/routes.js';
 export { createLogger, type Logger, type LoggerOptions } from './logging/logger.js';
 export { NestLogger } from './logging/nest-logger.js';
 export { redactedOrigin, redactPath, redactUrls } from './logging/redact.js';

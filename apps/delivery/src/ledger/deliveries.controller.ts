@@ -10,21 +10,28 @@ import { deliveryId, parseDeliveryId } from './delivery-id.js';
 import { type AttemptView, type LedgerEntry, LedgerReader, type ParkedView } from './ledger-reader.js';
 import { type DeliveryAudit, VerifyDeliveries } from './verify-deliveries.js';
 
-const listQuerySchema = z.strictObject({
-  subscription: nameSchema.optional(),
+const subscriptionSchema = nameSchema.optional().meta({ description: 'Only of this subscription' });
+
+/** Query of `GET /v1/deliveries`. */
+export const listQuerySchema = z.strictObject({
+  subscription: subscriptionSchema,
   event: z.coerce.number().int().min(1).optional().meta({ description: 'Position of the event' }),
-  state: z.enum(['delivered', 'pending', 'superseded', 'dead']).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  state: z.enum(['delivered', 'pending', 'superseded', 'dead']).optional().meta({ description: 'Only those in it' }),
+  limit: z.coerce.number().int().min(1).max(1000).default(100).meta({ description: 'Items at most' }),
   cursor: z
     .string()
     .refine((cursor) => parseDeliveryId(cursor) !== undefined, 'must be the `next` of an earlier answer')
-    .optional(),
+    .optional()
+    .meta({ description: '`next` of the page before' }),
 });
-const retryBodySchema = z.strictObject({ subscription: nameSchema, reason: z.string().max(64).optional() });
-const parkedQuerySchema = z.strictObject({ subscription: nameSchema.optional() });
-const verifyQuerySchema = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
-  to: z.coerce.number().int().min(1).optional(),
+/** Body of `POST /v1/deliveries/retry`. */
+export const retryBodySchema = z.strictObject({ subscription: nameSchema, reason: z.string().max(64).optional() });
+/** Query of `GET /v1/deliveries/parked`. */
+export const parkedQuerySchema = z.strictObject({ subscription: subscriptionSchema });
+/** Query of `GET /v1/deliveries/verify`. */
+export const verifyQuerySchema = z.strictObject({
+  after: z.coerce.number().int().min(0).default(0).meta({ description: 'Events behind this position' }),
+  to: z.coerce.number().int().min(1).optional().meta({ description: 'Up to this position; default: the last' }),
 });
 
 /** The ledger over HTTP. */

@@ -39,17 +39,19 @@ const typesSchema = z
   .transform((given) => [given].flat().flatMap((text) => text.split(',').map((part) => part.trim())))
   .pipe(patternsSchema);
 
+const AFTER = { description: 'Only events behind this position' };
+
 const filter = {
-  after: positionSchema.optional(),
-  type: typesSchema.optional(),
-  subject: oneText.max(1024).optional(),
+  after: positionSchema.optional().meta(AFTER),
+  type: typesSchema.optional().meta({ description: 'Type patterns, any of which matches; commas between several' }),
+  subject: oneText.max(1024).optional().meta({ description: 'Only events about this' }),
 };
 
 /** Query of `GET /v1/events`. */
 export const listQuerySchema = z.strictObject({
   ...filter,
-  after: positionSchema.default(0),
-  limit: wholeNumber({ min: 1, max: MAX_LIMIT }).default(DEFAULT_LIMIT),
+  after: positionSchema.default(0).meta(AFTER),
+  limit: wholeNumber({ min: 1, max: MAX_LIMIT }).default(DEFAULT_LIMIT).meta({ description: 'Events at most' }),
 });
 export type ListQuery = z.output<typeof listQuerySchema>;
 
