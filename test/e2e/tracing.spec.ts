@@ -1,4 +1,4 @@
-import { FakeNode, Receiver } from '@tocsin/testing';
+import { eventually, FakeNode, Receiver } from '@tocsin/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inState, subscribe, told, watch } from '../harness/fleet.js';
 import { Installation, TOPOLOGIES } from '../harness/installation.js';
@@ -160,6 +160,27 @@ describe.each(TOPOLOGIES)('the traces of an outage, %s', (topology) => {
 
     const sent = collector.bodies.join('\n');
     for (const word of ['secret-', secret, tocsin.apiKey]) expect(sent).not.toContain(word);
+  });
+
+  it('link an attempt to the one before it also over a kill -9 in between', async () => {
+    await subscribe(tocsin, 's', receiver.url, ['com.acme.*']);
+    receiver.respond({ status: 503 });
+    const event = { specversion: '1.0', type: 'com.acme.deployed', source: 'acme', id: '1', data: {} };
+    await tocsin.call('POST', '/v1/events', event, { 'content-type': 'application/cloudevents+json' });
+    await eventually(() => collector.named('attempt').length > 0, { what: 'the first attempt is exported' });
+    await tocsin.kill9Service('delivery');
+    const before = collector.named('attempt').at(-1);
+    receiver.respond({ status: 200 });
+    await tocsin.start();
+    await eventually(() => collector.named('attempt').some((span) => !span.failed), {
+      what: 'a later attempt has succeeded',
+      timeoutMs: 60_000,
+    });
+
+    const after = one(collector.named('attempt').filter((span) => !span.failed));
+    expect(after.attributes['tocsin.attempt.number']).toBe(Number(before?.attributes['tocsin.attempt.number']) + 1);
+    expect(after.links).toEqual([after.links[0], before?.spanId]);
+    expect(before?.links).toEqual([after.links[0]]);
   });
 
   it('of a producer’s event begin where the producer says', async () => {
