@@ -206,8 +206,8 @@ describe('an observer', () => {
     await Promise.all(names.map((name) => world.facts(name, ['target.fresh', 'offline', 'online'])));
     for (const name of names) {
       const [, offline, online] = world.recorder.about(name) as RecordedEvent[];
-      expect((offline?.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
-      expect((online?.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
+      expect((offline!.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
+      expect((online!.data as { detectionMs: number }).detectionMs).toBeLessThan(5_000);
     }
   });
 
