@@ -1,6 +1,8 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { FakeNode, Receiver } from '@tocsin/testing';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inState, subscribe, told, watch } from '../harness/fleet.js';
@@ -137,6 +139,27 @@ describe.each(TOPOLOGIES)('an outage, %s', (topology) => {
     expect(events.map((event) => event.position)).toEqual(events.map((_event, index) => index + 1));
     // The stream, refilled, has every event at the sequence that is its position.
     expect(await streamed(await tocsin.natsUrl(), events.length)).toEqual(events.map((event) => event.id));
+  });
+});
+
+describe('a standalone process whose database was thrown away', () => {
+  it('begins a new log, and the stream of the old one does not stand in its way', async () => {
+    const [tocsin, node] = await Promise.all([Installation.create('standalone'), FakeNode.start()]);
+    try {
+      await tocsin.start();
+      await watch(tocsin, 'a', node.url);
+      await inState(tocsin, 'a', 'up');
+      await tocsin.stop();
+      await rm(join(tocsin.folder, 'data/postgres'), { recursive: true });
+      await tocsin.start();
+      expect(await tocsin.events()).toEqual([]);
+      await watch(tocsin, 'b', node.url);
+      await inState(tocsin, 'b', 'up');
+      const events = await tocsin.events();
+      expect(await streamed(await tocsin.natsUrl(), events.length)).toEqual(events.map((event) => event.id));
+    } finally {
+      await Promise.all([tocsin.destroy(), node.close()]);
+    }
   });
 });
 

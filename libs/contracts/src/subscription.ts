@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { type Destination, destinationSchema } from './destination.js';
-import { splitDestination } from './destination-secrets.js';
+import { destinationSchema } from './destination.js';
 import { durationSchema, labelsSchema, nameSchema, timestampSchema } from './primitives.js';
 
 const typePatternSchema = z
@@ -11,17 +10,6 @@ const typePatternSchema = z
     'must be dot-separated segments; "*" stands for one segment or, as the last, for all that follow',
   )
   .meta({ examples: ['io.tocsin.node.*', 'io.tocsin.*.offline'] });
-
-/**
- * The registry seals a destination's URL and headers. What holds another secret (a routing key, a token, a mail server's password) is
- * refused until it seals all that `splitDestination` gives: what is recorded in clear can never be taken back out of the log.
- */
-function isSealable(destination: Destination): boolean {
-  const pointers = Object.keys(splitDestination(destination).secrets);
-  return (
-    destination.kind !== 'email' && pointers.every((pointer) => pointer === '/url' || pointer.startsWith('/headers/'))
-  );
-}
 
 const retrySchema = z
   .strictObject({
@@ -49,7 +37,7 @@ export type LogStart = z.infer<typeof logStartSchema>;
 /** What a PUT on a subscription takes. */
 export const subscriptionSpecSchema = z
   .strictObject({
-    destination: destinationSchema.refine(isSealable, 'holds a secret that this version cannot keep under seal'),
+    destination: destinationSchema,
     types: z.array(typePatternSchema).min(1).max(64),
     labels: labelsSchema.default({}),
     delivery: z.enum(['every', 'latest']).default('every').meta({

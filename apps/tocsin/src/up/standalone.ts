@@ -100,18 +100,21 @@ export async function startStandalone(options: {
       TOCSIN_NATS_URL: servers.natsUrl,
     };
     let grpcAddress = '';
-    const running = await bootstrap(allServices({ config: complete, context, broker }), {
-      name: 'tocsin',
-      host: config.TOCSIN_HTTP_HOST,
-      port: config.TOCSIN_HTTP_PORT,
-      context,
-      verifier: allKeys(apiKey.secret, broker, context.clock),
-      configure: async (app) => {
-        const listening = await serveGrpc(app, { host: config.TOCSIN_HTTP_HOST, port: config.TOCSIN_GRPC_PORT });
-        grpcAddress = listening.address;
+    const running = await bootstrap(
+      allServices({ config: complete, context, broker, ownBroker: config.TOCSIN_NATS_URL === undefined }),
+      {
+        name: 'tocsin',
+        host: config.TOCSIN_HTTP_HOST,
+        port: config.TOCSIN_HTTP_PORT,
+        context,
+        verifier: allKeys(apiKey.secret, broker, context.clock),
+        configure: async (app) => {
+          const listening = await serveGrpc(app, { host: config.TOCSIN_HTTP_HOST, port: config.TOCSIN_GRPC_PORT });
+          grpcAddress = listening.address;
+        },
+        signals: false,
       },
-      signals: false,
-    });
+    );
     undo.push(() => running.close());
     await whenReady(context.readiness, signal);
     return {
@@ -133,11 +136,18 @@ export async function startStandalone(options: {
 type CompleteConfig = StandaloneConfig &
   Record<'TOCSIN_API_KEY' | 'TOCSIN_MASTER_KEY' | 'TOCSIN_POSTGRES_URL' | 'TOCSIN_NATS_URL', string>;
 
-function allServices(parts: { config: CompleteConfig; context: ServiceContext; broker: Broker }): DynamicModule {
+function allServices(parts: {
+  config: CompleteConfig;
+  context: ServiceContext;
+  broker: Broker;
+  /** The broker is embedded. */
+  ownBroker: boolean;
+}): DynamicModule {
   return {
     module: StandaloneModule,
     imports: [
-      EventRecorderModule.register(parts),
+      // A broker of our own carries this log and no other: where it contradicts the log, it is wrong and is filled anew.
+      EventRecorderModule.register({ ...parts, divergence: parts.ownBroker ? 'rebuild' : 'refuse' }),
       SubscriptionRegistryModule.register(parts),
       DeliveryModule.register(parts),
       HealthProbeModule.register(parts),

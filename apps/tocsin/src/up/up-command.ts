@@ -12,6 +12,8 @@ import { type Standalone, startStandalone } from './standalone.js';
 
 /** The file of declarations that is applied at the start where it exists. */
 const DECLARATIONS = 'tocsin.yaml';
+/** Variables that are read where they are used: the search for nats-server, and the client commands in the same shell. */
+const READ_ELSEWHERE = ['TOCSIN_NATS_SERVER', 'TOCSIN_CACHE_DIR', 'TOCSIN_URL', 'TOCSIN_PROFILE'];
 
 /** `tocsin up`: everything in one process, until a signal ends it. What keeps it from starting is one line, and exit code 1. */
 export async function up(options: { file?: string }): Promise<void> {
@@ -31,7 +33,8 @@ async function start(options: { file?: string }): Promise<void> {
   const file = options.file ?? ((await exists(DECLARATIONS)) ? DECLARATIONS : undefined);
   const declarations = file === undefined ? undefined : await readTocsinYaml(file);
   const logger = createLogger({ name: 'tocsin', level: config.TOCSIN_LOG_LEVEL, format: config.TOCSIN_LOG_FORMAT });
-  for (const warning of unknownVariables(process.env, [standaloneConfig.fields])) logger.warn(warning);
+  for (const warning of unknownVariables(process.env, [standaloneConfig.fields, ...READ_ELSEWHERE]))
+    logger.warn(warning);
 
   const ending = new AbortController();
   const starting = startStandalone({ config, logger, say: print, signal: ending.signal });
