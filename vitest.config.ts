@@ -7,10 +7,11 @@ const resolve = { conditions: ['@tocsin/source', 'node'] };
 const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
 const base = { resolve, ssr: { resolve }, oxc };
 
-// Suites that start servers run one file at a time: two cores do not carry two databases and two brokers under load.
+// Suites that start servers mostly wait for them: two files at a time keep two cores busy and no more than that. Drills, which count
+// what happens under load, run one at a time.
 // CI's machines are shared and may stand still for seconds: there a test that failed is tried once more, and the report says which.
 const retry = process.env['CI'] === undefined ? 0 : 1;
-const serial = { fileParallelism: false, maxWorkers: 1, testTimeout: 120_000, hookTimeout: 180_000, retry };
+const servers = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 180_000, retry };
 
 export default defineConfig({
   ...base,
@@ -41,11 +42,14 @@ export default defineConfig({
           name: 'int',
           include: ['{apps,libs}/*/src/**/*.int.spec.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
-          ...serial,
+          ...servers,
         },
       },
-      { ...base, test: { name: 'e2e', include: ['test/e2e/**/*.spec.ts'], ...serial } },
-      { ...base, test: { name: 'chaos', include: ['test/chaos/**/*.spec.ts'], ...serial, testTimeout: 300_000 } },
+      { ...base, test: { name: 'e2e', include: ['test/e2e/**/*.spec.ts'], ...servers } },
+      {
+        ...base,
+        test: { name: 'chaos', include: ['test/chaos/**/*.spec.ts'], ...servers, maxWorkers: 1, testTimeout: 300_000 },
+      },
     ],
   },
 });
