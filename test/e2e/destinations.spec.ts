@@ -81,7 +81,7 @@ function filesWith(text: string, folder: string): Promise<string[]> {
   return new Promise((resolve, reject) => {
     execFile('grep', ['-rlaF', '--', text, folder], (error, stdout) => {
       // 1: nothing found.
-      if (error !== null && error.code !== 1) reject(error);
+      if (error !== null && error.code !== 1) reject(new Error('grep did not search', { cause: error }));
       else resolve(stdout.split('\n').filter((line) => line !== ''));
     });
   });
