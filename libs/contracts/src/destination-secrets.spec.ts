@@ -136,14 +136,8 @@ describe('subscriptionSpecSchema', () => {
   const accepts = (destination: unknown) =>
     subscriptionSpecSchema.safeParse({ destination, types: ['io.tocsin.*'] }).success;
 
-  it('takes only what the registry keeps under seal: URL and headers', () => {
-    const taken = EVERY.filter(accepts).map((destination) => destination['kind']);
-    expect(taken).toEqual(['slack', 'discord', 'teams']);
-    expect(accepts({ kind: 'webhook', url: 'https://u:p@hooks.example.net/x', headers: { authorization: 'x' } })).toBe(
-      true,
-    );
-    expect(accepts({ kind: 'dingtalk', url: 'https://oapi.dingtalk.com/robot/send?access_token=x' })).toBe(true);
-    expect(accepts({ kind: 'webhook', url: 'https://hooks.example.net/', format: 'binary' })).toBe(true);
+  it('takes every kind of destination, whatever is secret in it', () => {
+    expect(EVERY.filter((destination) => !accepts(destination))).toEqual([]);
   });
 
   it('refuses a URL that is none, instead of throwing', () => {
