@@ -9,8 +9,8 @@ const base = { resolve, ssr: { resolve }, oxc };
 
 // Suites that start servers mostly wait for them: two files at a time keep two cores busy and no more than that. Drills, which count
 // what happens under load, run one at a time.
-// CI's machines are shared and may stand still for seconds: there a test that failed is tried once more, and the report says which.
-const retry = process.env['CI'] === undefined ? 0 : 1;
+// CI's machines are shared and may stand still for seconds: there a test that failed is tried again, and the report says which.
+const retry = process.env['CI'] === undefined ? 0 : 2;
 const servers = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 180_000, retry };
 
 export default defineConfig({
