@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -144,6 +145,28 @@ describe('startPostgres', () => {
     await writeFile(pidFile, text.replace(/^\d+/, String(process.pid)));
     const second = await start();
     expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+  });
+
+  it('starts over a postmaster.pid whose process is dead but not reaped', async () => {
+    const first = await start();
+    await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    const pidFile = join(dataDir, 'data', 'postmaster.pid');
+    const text = await readFile(pidFile, 'utf8');
+    first.kill9();
+    await first.exited;
+    // The shell's child ends while the program that took the shell's place never asks for it: a zombie for as long as that one lives.
+    // The server's own user has to own it; others' processes are nothing to Postgres.
+    const { uid, gid } = await stat(join(dataDir, 'data'));
+    const zombie = ['-c', 'sleep 0 & echo $!; exec sleep 60'];
+    const parent = spawn('/bin/sh', zombie, { stdio: ['ignore', 'pipe', 'ignore'], uid, gid });
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      await writeFile(pidFile, text.replace(/^\d+/, line.toString().trim()));
+      const second = await start();
+      expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   it('refuses the cluster of another major version', async () => {

@@ -2,7 +2,6 @@ import { TocsinError } from '@tocsin/domain';
 import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { identify } from './process-identity.js';
 
 // Sessions whose postmaster was killed notice within milliseconds, unless a statement keeps them.
 const STRAGGLER_MS = 10_000;
@@ -15,9 +14,10 @@ export async function isReady(dataDir: string, pid: number): Promise<boolean> {
 }
 
 /**
- * Removes a `postmaster.pid` that a killed server left, where Postgres itself would refuse to start because its number has since gone to
- * another program. The file stays, for Postgres to judge, while anything still works in the directory: two servers on one directory
- * destroy it.
+ * Removes a `postmaster.pid` that a killed server left. Postgres itself would refuse to start where the number still answers a signal:
+ * because another program has it now, or because nobody has yet reaped the killed postmaster (a zombie, which lasts where the first
+ * process of a container reaps none). The file stays, for Postgres to judge, while anything still works in the directory: two servers on
+ * one directory destroy it.
  * @throws TocsinError TCN_DATA_DIR if a Postgres that we did not start serves the directory.
  */
 export async function clearStalePidFile(dataDir: string): Promise<void> {
@@ -37,7 +37,7 @@ export async function clearStalePidFile(dataDir: string): Promise<void> {
     }
     await delay(20);
   }
-  if ((await identify(pid)) !== undefined) await rm(join(dataDir, 'postmaster.pid'), { force: true });
+  await rm(join(dataDir, 'postmaster.pid'), { force: true });
 }
 
 async function readPidFile(dataDir: string): Promise<string[] | undefined> {
