@@ -116,6 +116,13 @@ describe('RelayPublisher', () => {
     await expectSequenceIsPosition();
   });
 
+  it('reads on at once where large events make the pages of the log short', async () => {
+    log.append(2_000);
+    relayOf({ read: async (after, limit) => (await log.read(after, limit)).slice(0, 30), pollMs: 60_000 });
+    await eventually('all relayed', async () => (await lastSequence().catch(() => 0)) === 2_000);
+    await expectSequenceIsPosition();
+  });
+
   it('creates the stream so that nobody can delete from it, and keeps to the limits given', async () => {
     log.append(1);
     await caughtUp(relayOf({ stream: { maxAgeMs: 3_600_000, maxBytes: 50_000_000 } }));

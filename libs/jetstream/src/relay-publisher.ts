@@ -19,7 +19,10 @@ import { Backoff, orAborted, pause, Wakeup } from './waiting.js';
 
 export interface RelayOptions {
   broker: Broker;
-  /** Events of the log with a position greater than `after`, in order, without a gap, at most `limit`. */
+  /**
+   * Events of the log with a position greater than `after`, in order, without a gap, at most `limit`; fewer where they are large, and none
+   * only where the log ends.
+   */
   read: (after: number, limit: number) => Promise<RecordedEvent[]>;
   /** Last committed position of the log, 0 where it is empty. Must never lag behind what has been committed. */
   head: () => Promise<number>;
@@ -78,6 +81,8 @@ export class RelayPublisher {
   readonly #backoff: Backoff;
   #abort: AbortController | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** As far as the log is known to reach. */
+  #head = 0;
   #status: RelayStatus;
 
   constructor(options: RelayOptions) {
@@ -97,6 +102,7 @@ export class RelayPublisher {
 
   /** The log has reached `position`: relay it now. A nudge that is lost costs one poll interval. */
   notify(position: number): void {
+    this.#head = Math.max(this.#head, position);
     if (position > this.#status.position) this.#wakeup.wake();
   }
 
@@ -139,6 +145,7 @@ export class RelayPublisher {
     const found = await findEventsStream(this.#link);
     // The stream was looked at before the log: a healthy stream can only be behind what the log says now.
     const position = await head();
+    this.#head = position;
     if (found === undefined) return (await this.#create(position)).state.last_seq;
     const wrong = await streamDiverges(this.#link, found, position, this.#options.read);
     if (wrong === undefined) return (await alignEventsStream(this.#link, stream, found)).state.last_seq;
@@ -170,15 +177,17 @@ export class RelayPublisher {
       while (!signal.aborted && pipeline.failure === undefined) {
         const events = await orAborted(page, signal);
         const end = sent + events.length;
+        // Large events make a page short, so its length alone does not say that the log ends there.
+        const ended = events.length === 0 || (events.length < PAGE_EVENTS && end === this.#head);
         // The next page is read while this one is sent.
-        page = events.length === PAGE_EVENTS ? this.#read(end) : Promise.resolve([]);
+        page = ended ? Promise.resolve([]) : this.#read(end);
         page.catch(() => undefined);
         for (const event of events) {
           if (signal.aborted) break;
           sent++;
           await pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
         }
-        if (events.length < PAGE_EVENTS) {
+        if (ended) {
           const nudged = await this.#wakeup.wait(this.#options.pollMs ?? DEFAULT_POLL_MS, signal);
           if (!nudged) await orAborted(this.#confirm(pipeline, sent), signal);
           page = this.#read(sent);
