@@ -128,6 +128,11 @@ describe('admission', () => {
     expect(refused('structured', [{ ...VALID, type: 'io.tocsin.node.offline' }]).faults[0]?.pointer).toBe('/data');
   });
 
+  it('refuses a type under our name that the catalogue does not know', () => {
+    const error = refused('structured', [{ ...VALID, type: 'io.tocsin.config.deplyed', data: {} }]);
+    expect([error.code, error.faults[0]?.pointer]).toEqual(['TCN_INVALID', '/type']);
+  });
+
   it('takes any object as the payload of other catalogue types, and nothing else', () => {
     expect(one({ ...VALID, type: 'io.tocsin.config.deployed', data: { any: 1 } }).event.data).toEqual({ any: 1 });
     expect(refused('structured', [{ ...VALID, type: 'io.tocsin.config.deployed', data: [1] }]).faults[0]?.pointer).toBe(

@@ -98,8 +98,11 @@ function examine(value: JsonValue, context: AdmissionContext): Verdict {
   const result = incomingCloudEventSchema.safeParse(value);
   if (!result.success) return { bytes, faults: faultsOf(result.error), forbidden: [] };
   const admitted = complete(result.data, (value as Record<string, JsonValue>)['data'], context);
-  const faults = [...brokenText(value, json), ...timeFaults(admitted.event), ...payloadFaults(admitted.event)];
-  return { bytes, faults, forbidden: reservedFaults(admitted.event), admitted };
+  const forbidden = reservedFaults(admitted.event);
+  const faults = [...brokenText(value, json), ...timeFaults(admitted.event)];
+  // Who may not send it at all needs no help with its payload.
+  if (forbidden.length === 0) faults.push(...payloadFaults(admitted.event));
+  return { bytes, faults, forbidden, admitted };
 }
 
 /** Fills the gaps: subject = source, time = now, the request's trace context. `data` stays the very value that was sent. */

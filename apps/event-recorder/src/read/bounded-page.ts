@@ -1,4 +1,4 @@
-import type { EventStore } from '@tocsin/contracts';
+import type { EventStore, ReadQuery } from '@tocsin/contracts';
 import { type RecordedEvent, toCloudEvent } from '@tocsin/domain';
 
 /** An event and its structured CloudEvent as JSON, written once for all who send it. */
@@ -7,7 +7,7 @@ export interface SerializedEvent {
   json: string;
 }
 
-/** Events of the log, as far as they fit. `next`: where to go on reading. `head`: last position of the log. */
+/** Events of the log, as far as they fit. `next`: where to go on reading, as `after`, or as `before` when reading backward. `head`: last position of the log. */
 export interface BoundedPage {
   events: SerializedEvent[];
   next: number;
@@ -20,8 +20,8 @@ export interface LogFilter {
   subject?: string | undefined;
 }
 
-/** Which events, and how many at most. */
-export interface PageRequest extends LogFilter {
+/** Which events, in which direction, and how many at most. */
+export interface PageRequest extends LogFilter, Pick<ReadQuery, 'before' | 'since' | 'until' | 'direction'> {
   after: number;
   limit: number;
   /** Bytes of JSON, all events together; the first event is always given, whatever its size. */
@@ -37,11 +37,10 @@ export function serialize(event: RecordedEvent): SerializedEvent {
  * leave; this counts what leaves.
  */
 export async function readBounded(store: Pick<EventStore, 'read'>, request: PageRequest): Promise<BoundedPage> {
-  const { after, limit, maxBytes, types, subject } = request;
+  const { types, subject, ...bounds } = request;
+  const { after, maxBytes } = request;
   const page = await store.read({
-    after,
-    limit,
-    maxBytes,
+    ...bounds,
     ...(types === undefined ? {} : { types: [...types] }),
     ...(subject === undefined ? {} : { subject }),
   });

@@ -50,7 +50,8 @@ export const EVENT_API: readonly ApiDescription[] = [
       },
       'GET /v1/events': {
         summary: 'Read the log',
-        description: 'In order of position. `next` is always a position to pass as `after`.',
+        description:
+          'In order of position. `next` is always a position to pass as `after`, and at the head the one to poll with. With `order=desc` the newest comes first, and `next` is to be passed as `before`; a page without events is the last.',
         query: listQuerySchema,
         answers: { 200: { description: 'A page', schema: z.object({ events: z.array(eventSchema), next: z.int() }) } },
         errors: ['TCN_INVALID'],

@@ -3,7 +3,7 @@ import { listQuerySchema, streamQuerySchema } from './query.js';
 
 describe('query of the log', () => {
   it('has defaults', () => {
-    expect(listQuerySchema.parse({})).toEqual({ after: 0, limit: 100 });
+    expect(listQuerySchema.parse({})).toEqual({ after: 0, limit: 100, order: 'asc' });
   });
 
   it('takes types repeated, comma separated, and with wildcards', () => {
@@ -21,6 +21,10 @@ describe('query of the log', () => {
     [{ type: 'a..b' }, 'type'],
     [{ type: '' }, 'type'],
     [{ subject: '' }, 'subject'],
+    [{ before: '-1' }, 'before'],
+    [{ since: 'yesterday' }, 'since'],
+    [{ until: '2030-01-01' }, 'until'],
+    [{ order: 'newest' }, 'order'],
   ])('refuses %j', (query, field) => {
     const result = listQuerySchema.safeParse(query);
     expect(result.error?.issues[0]?.path[0]).toBe(field);

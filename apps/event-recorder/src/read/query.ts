@@ -47,10 +47,22 @@ const filter = {
   subject: oneText.max(1024).optional().meta({ description: 'Only events about this' }),
 };
 
+const momentSchema = z.iso.datetime({
+  offset: true,
+  error: 'must be a time such as 2030-01-01T00:00:00Z',
+});
+
 /** Query of `GET /v1/events`. */
 export const listQuerySchema = z.strictObject({
   ...filter,
   after: positionSchema.default(0).meta(AFTER),
+  before: positionSchema.optional().meta({ description: 'Only events before this position' }),
+  since: momentSchema.optional().meta({ description: 'Only events recorded at or after this time' }),
+  until: momentSchema.optional().meta({ description: 'Only events recorded before this time' }),
+  order: z
+    .enum(['asc', 'desc'], 'must be asc or desc')
+    .default('asc')
+    .meta({ description: 'By position: oldest first, or newest first' }),
   limit: wholeNumber({ min: 1, max: MAX_LIMIT }).default(DEFAULT_LIMIT).meta({ description: 'Events at most' }),
 });
 export type ListQuery = z.output<typeof listQuerySchema>;

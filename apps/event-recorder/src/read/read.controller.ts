@@ -24,11 +24,15 @@ export class ReadController {
     @Inject(EVENT_STREAM_OPTIONS) private readonly streaming: EventStreamOptions,
   ) {}
 
-  /** A page in order of position. `next` is always a position to pass as `after`: at the head it is the one to poll with. */
+  /**
+   * A page in order of position. `next` is always a position to pass as `after`, at the head the one to poll with; newest first, it is the
+   * one to pass as `before`.
+   */
   @Get()
   async list(@Query(zodQuery(listQuerySchema)) query: ListQuery, @Res() response: ServerResponse): Promise<void> {
-    const { after, limit, subject, type: types } = query;
-    const page = await this.log.page({ after, limit, subject, types, maxBytes: PAGE_BYTES });
+    const { type: types, order, ...bounds } = query;
+    const direction = order === 'desc' ? 'backward' : 'forward';
+    const page = await this.log.page({ ...bounds, types, direction, maxBytes: PAGE_BYTES });
     const events = page.events.map(({ json }) => json).join(',');
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
     response.end(`{"events":[${events}],"next":${page.next}}`);

@@ -102,6 +102,28 @@ describe('GET /v1/events', () => {
     expect(await ids('type=org.nothing')).toEqual([]);
   });
 
+  it('reads newest first, between positions and between times', async () => {
+    const sent = await record(7, { subject: 'svc/backward' });
+    const page = async (query: string): Promise<[number[], number]> => {
+      const { body } = await get(`/v1/events?subject=svc/backward&${query}`);
+      return [body.events.map(({ position }) => position), body.next];
+    };
+    const positions = sent.map(({ position }) => position).toReversed();
+    const [newest, next] = await page('order=desc&limit=3');
+    expect(newest).toEqual(positions.slice(0, 3));
+    const [older, end] = await page(`order=desc&limit=10&before=${next}`);
+    expect(older).toEqual(positions.slice(3));
+    expect(await page(`order=desc&before=${end}`)).toEqual([[], 1]);
+    expect((await page(`after=${positions[6]}&before=${positions[4]}`))[0]).toEqual([positions[5]]);
+
+    const at = (await get(`/v1/events/${positions[0]}`)).body as unknown as { recordedtime: string };
+    const later = new Date(Date.parse(at.recordedtime) + 1).toISOString();
+    expect((await page(`since=${at.recordedtime}&until=${later}`))[0]).toContain(positions[0]);
+    expect((await page(`since=${later}`))[0]).toEqual([]);
+    const inItsZone = encodeURIComponent(at.recordedtime.replace('Z', '+00:00'));
+    expect((await page(`order=desc&limit=1&since=${inItsZone}`))[0]).toEqual([positions[0]]);
+  });
+
   it('gives one event by position and by id', async () => {
     const [one] = await record(1, { data: { deep: [null] } });
     const byPosition = await get(`/v1/events/${one!.position}`);
@@ -117,6 +139,9 @@ describe('GET /v1/events', () => {
     ['limit=0', '/limit'],
     ['limit=1001', '/limit'],
     ['type=a..b', '/type/0'],
+    ['order=newest', '/order'],
+    ['since=yesterday', '/since'],
+    ['before=x', '/before'],
     ['nonsense=1', '/nonsense'],
   ])('refuses ?%s', async (query, pointer) => {
     const { status, body } = await get(`/v1/events?${query}`);

@@ -20,11 +20,17 @@ class Log {
     this.calls += 1;
     const query = new URL(path, 'http://x').searchParams;
     const after = Number(query.get('after'));
+    const before = Number(query.get('before') ?? Number.MAX_SAFE_INTEGER);
     const limit = Math.min(this.most, Number(query.get('limit')));
     const wanted = query.getAll('type');
     const matching = this.types
       .map((type, index) => ({ position: index + 1, type }))
-      .filter(({ position, type }) => position > after && (wanted.length === 0 || wanted.includes(type)));
+      .filter(({ position }) => position > after && position < before)
+      .filter(({ type }) => wanted.length === 0 || wanted.includes(type));
+    if (query.get('order') === 'desc') {
+      const events = matching.toReversed().slice(0, limit);
+      return { events, next: events.length < limit ? 1 : events.at(-1)?.position };
+    }
     const events = matching.slice(0, limit);
     const next = events.length < limit ? Math.max(after, this.types.length) : (events.at(-1)?.position ?? after);
     return { events, next };
@@ -32,14 +38,10 @@ class Log {
 }
 
 describe('the end of the log', () => {
-  it.each([0, 1, 2, 3, 4, 7, 8, 9, 1000])('is found at %i', async (length) => {
-    expect(await headOf(new Log(Array.from({ length }, () => 'a')).client)).toBe(length);
-  });
-
-  it('is found in few calls', async () => {
-    const log = new Log(Array.from({ length: 100_000 }, () => 'a'));
-    await headOf(log.client);
-    expect(log.calls).toBeLessThan(40);
+  it.each([0, 1, 2, 1000])('is found at %i, in one call or two', async (length) => {
+    const log = new Log(Array.from({ length }, () => 'a'));
+    expect(await headOf(log.client)).toBe(length);
+    expect(log.calls).toBeLessThanOrEqual(2);
   });
 });
 

@@ -17,9 +17,14 @@ interface EventPage {
 /** Largest page the API gives. */
 const PAGE = 1000;
 
-async function pageOf(client: ApiClient, after: number, limit: number, filter: EventFilter): Promise<EventPage> {
+async function pageOf(
+  client: ApiClient,
+  bound: { after: number } | { before?: number; order: 'desc' },
+  limit: number,
+  filter: EventFilter,
+): Promise<EventPage> {
   const { types: type, subject } = filter;
-  return (await client.call('GET', withQuery('/v1/events', { after, limit, type, subject }))) as EventPage;
+  return (await client.call('GET', withQuery('/v1/events', { ...bound, limit, type, subject }))) as EventPage;
 }
 
 /** Events after a position, oldest first, up to `limit`. */
@@ -32,7 +37,7 @@ export async function eventsAfter(
   const found: ShownEvent[] = [];
   let from = after;
   while (found.length < limit) {
-    const { events, next } = await pageOf(client, from, Math.min(PAGE, limit - found.length), filter);
+    const { events, next } = await pageOf(client, { after: from }, Math.min(PAGE, limit - found.length), filter);
     found.push(...events);
     // At the head `next` stays where it is.
     if (next <= from) break;
@@ -41,42 +46,22 @@ export async function eventsAfter(
   return found;
 }
 
-/**
- * Last position of the log, 0 where it is empty. The API reads forward only, so the end is closed in on: 2 × log2 calls, some forty for a
- * log of a million events.
- */
+/** Last position of the log, 0 where it is empty. */
 export async function headOf(client: ApiClient): Promise<number> {
-  return lastWhere(async (after) => (await pageOf(client, after, 1, {})).events.length > 0);
+  const [newest] = await newestEvents(client, 1);
+  return newest?.position ?? 0;
 }
 
 /** The newest `count` events that match, oldest first. */
 export async function newestEvents(client: ApiClient, count: number, filter: EventFilter = {}): Promise<ShownEvent[]> {
-  // "At least so many lie behind it" holds for all positions up to one, and for none from there on.
-  const start = await lastWhere(
-    async (after) => (await eventsAfter(client, after, count, filter)).length >= count,
-    await headOf(client),
-  );
-  const from = Math.max(0, start - 1);
-  return (await eventsAfter(client, from, Number.POSITIVE_INFINITY, filter)).slice(-count);
-}
-
-/**
- * Smallest position for which `holds` is false, where it holds for all below and for none above.
- * @param above a position for which it is known to be false
- */
-async function lastWhere(holds: (after: number) => Promise<boolean>, above?: number): Promise<number> {
-  let low = 0;
-  let high = above ?? 1;
-  if (above === undefined) {
-    while (await holds(high - 1)) {
-      low = high;
-      high *= 2;
-    }
+  const found: ShownEvent[] = [];
+  let before: number | undefined;
+  while (found.length < count) {
+    const bound = { order: 'desc' as const, ...(before === undefined ? {} : { before }) };
+    const { events, next } = await pageOf(client, bound, Math.min(PAGE, count - found.length), filter);
+    found.push(...events);
+    if (events.length === 0) break;
+    before = next;
   }
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (await holds(middle)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return found.reverse();
 }
