@@ -11,6 +11,19 @@ const typePatternSchema = z
   )
   .meta({ examples: ['io.tocsin.node.*', 'io.tocsin.*.offline'] });
 
+/** Characters of a filter at most: one that says more is two subscriptions, and what is compiled is bounded with it. */
+export const FILTER_MAX_CHARS = 2_048;
+
+const filterSchema = z
+  .string()
+  .min(1)
+  .max(FILTER_MAX_CHARS)
+  .meta({
+    description:
+      'A CEL expression over `event` (the CloudEvent), `data` (its payload) and `labels` that must be true; asked where types and labels match',
+    examples: ['data.to == "down" && event.subject.startsWith("node/edge-")'],
+  });
+
 const retrySchema = z
   .strictObject({
     schedule: z
@@ -40,6 +53,7 @@ export const subscriptionSpecSchema = z
     destination: destinationSchema,
     types: z.array(typePatternSchema).min(1).max(64),
     labels: labelsSchema.default({}),
+    filter: filterSchema.optional(),
     delivery: z.enum(['every', 'latest']).default('every').meta({
       description: 'every: each event; latest: what is still waiting gives way to a newer event of the same subject',
     }),
