@@ -180,7 +180,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
             gauges.tookOver(head);
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
           },
-          duties: [gauges, relay, new AppendRpc(broker, waiting.events), durableMirror(database)],
+          duties: [gauges, relay, new AppendRpc(broker, waiting.events, clock), durableMirror(database)],
           logger: context.logger.child({ module: 'append' }),
           random,
         });

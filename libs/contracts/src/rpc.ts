@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const RPC = {
   /** Append events; answered by the append leader only. */
   logAppend: 'tocsin.rpc.log.append',
+  /** Append more than one message holds, in parts; answered by the append leader only. */
+  logAppendPart: 'tocsin.rpc.log.append-part',
   /** Read events by position, forward. */
   logRead: 'tocsin.rpc.log.read',
   /** The newest event of each of some subjects. */
@@ -55,6 +57,17 @@ export const appendedSchema = z.object({
 });
 export type Appended = z.infer<typeof appendedSchema>;
 export const appendReplySchema = z.object({ events: z.array(appendedSchema) });
+
+/** A part of one append that is larger than a message: with the last of them all events are appended, or none. */
+export const appendPartSchema = appendRequestSchema.extend({
+  /** Names the append: the same for all of its parts, and for a repeat. */
+  gathering: z.string().min(1).max(256),
+  part: z.int().min(0).max(999),
+  parts: z.int().min(1).max(1000),
+});
+export type AppendPart = z.infer<typeof appendPartSchema>;
+/** `position`: of the last event, once all parts are here and recorded; absent while some are missing. */
+export const appendPartReplySchema = z.object({ position: z.int().min(1).optional() });
 
 export const readRequestSchema = z.object({
   /** Events with a position greater than this. 0 = from the start. */

@@ -1,3 +1,4 @@
+export { appendAll } from './append-all.js';
 export { Broker, type BrokerOptions, type RequestOptions, type Serving } from './broker.js';
 export { type DurableMessage, DurableReader } from './durable-reader.js';
 export {
@@ -18,5 +19,6 @@ export { latestReader } from './latest-reader.js';
 export { logReader, type LogPage } from './log-reader.js';
 export { NatsTransport, TocsinErrorFilter, type NatsTransportOptions } from './nats-transport.js';
 export { eventsStreamWindow, readEventsStream, type StreamEntry, type StreamWindow } from './read-events-stream.js';
+export { PartGatherer } from './part-gatherer.js';
 export { RelayPublisher, type RelayOptions, type RelayStatus } from './relay-publisher.js';
 export type { RequestContext, ServeOptions } from './responder.js';

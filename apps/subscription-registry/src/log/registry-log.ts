@@ -1,9 +1,6 @@
 import {
-  type Appended,
-  appendReplySchema,
   type AppendRequest,
   HEALTH_PROBE_SOURCE,
-  latestReplySchema,
   readReplySchema,
   RPC,
   targetSubject,
@@ -20,16 +17,20 @@ import {
   newId,
   type RecordedEvent,
 } from '@tocsin/domain';
-import type { Broker } from '@tocsin/jetstream';
+import { appendAll, type Broker, latestReader } from '@tocsin/jetstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REGISTRY_SOURCE } from '../projection/change.js';
 import { STATE_FACTS } from '../targets/closing-event.js';
 
 /** An append is asked for again until this long has passed: a failover of the append leader takes 2 s. */
 const APPEND_DEADLINE_MS = 10_000;
-/** One try; the leader answers within milliseconds of its commit. */
+/** One question to the log. */
 const TRY_TIMEOUT_MS = 3_000;
 const PAUSE_MS = 200;
+/** What one event adds to the time in which an append is recorded and shown: some ten times what two idle cores take. */
+const PER_EVENT_MS = 5;
+/** As long as a lone event may take: the relay's usual way takes milliseconds, a failover of the append leader 2 s. */
+const SHOWN_MS = 10_000;
 /** Events read at once; the recorder ends a page earlier where they are large. */
 const PAGE = 1_000;
 const PAGE_TIMEOUT_MS = 10_000;
@@ -41,7 +42,7 @@ export type Requester = Pick<Broker, 'request'>;
 export interface Awaiting {
   /** Position it is known to hold. */
   readonly reached: number;
-  waitFor(position: number): Promise<void>;
+  waitFor(position: number, timeoutMs?: number): Promise<void>;
 }
 
 /** A change the registry wants recorded. */
@@ -69,14 +70,14 @@ export class RegistryLog {
   }
 
   /**
-   * Appends all of `declarations` or none, and returns once they can be read back.
+   * Appends all of `declarations` or none, however many they are, and returns once they can be read back.
    * @throws TocsinError `TCN_VERSION_CONFLICT` if a subject has moved on, nothing is recorded then; `TCN_UNAVAILABLE` or `TCN_TIMEOUT`
    *   if no leader answered in time: whether they were recorded is then unknown, and the next read shows it
    */
   async append(declarations: readonly Declaration[]): Promise<void> {
     const now = this.#clock.now();
     const time = new Date(now).toISOString();
-    const appended = await this.#appendOnce({
+    const position = await this.#appendOnce({
       events: declarations.map(({ type, subject, data, source, extensions }): EventToAppend => ({
         id: newId('evt', now),
         source: source ?? REGISTRY_SOURCE,
@@ -90,7 +91,7 @@ export class RegistryLog {
         declarations.map(({ subject, expectedVersion }): [string, number] => [subject, expectedVersion]),
       ),
     });
-    await this.#projection.waitFor(Math.max(...appended.map((event) => event.position)));
+    await this.#projection.waitFor(position, SHOWN_MS + PER_EVENT_MS * declarations.length);
   }
 
   /** Waits until the projection shows what the log holds now. @throws TocsinError as {@link append} */
@@ -129,11 +130,8 @@ export class RegistryLog {
       types: kinds.flatMap((kind) => STATE_FACTS.map((fact) => `io.tocsin.${kind}.${fact}`)),
       source: HEALTH_PROBE_SOURCE,
     };
-    const options = { timeoutMs: TRY_TIMEOUT_MS, schema: latestReplySchema };
-    const { events, versions } = await this.#broker.request(RPC.logLatest, request, options);
-    const newest = new Map(
-      events.map((event) => fromCloudEvent(event as CloudEvent)).map((event) => [event.subject, event]),
-    );
+    const { events, versions } = await latestReader(this.#broker)(request);
+    const newest = new Map(events.map((event) => [event.subject, event]));
     return targets.map((target) => ({
       ...target,
       newest: newest.get(subjectOf(target)),
@@ -142,15 +140,11 @@ export class RegistryLog {
   }
 
   /** Asks again with the same ids while no answer comes; the log knows them, so nothing is recorded twice. */
-  async #appendOnce(request: AppendRequest): Promise<Appended[]> {
-    const deadline = this.#clock.monotonicMs() + APPEND_DEADLINE_MS;
+  async #appendOnce(request: AppendRequest): Promise<number> {
+    const deadline = this.#clock.monotonicMs() + APPEND_DEADLINE_MS + PER_EVENT_MS * request.events.length;
     for (;;) {
       try {
-        const reply = await this.#broker.request(RPC.logAppend, request, {
-          timeoutMs: TRY_TIMEOUT_MS,
-          schema: appendReplySchema,
-        });
-        return reply.events;
+        return await appendAll(this.#broker, request);
       } catch (error) {
         const again = isTocsinError(error) && error.retryable && this.#clock.monotonicMs() + PAUSE_MS < deadline;
         if (!again) throw error;

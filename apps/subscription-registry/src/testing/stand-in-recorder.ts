@@ -1,5 +1,6 @@
 import {
   type Appended,
+  appendPartSchema,
   appendRequestSchema,
   type AppendRequest,
   latestRequestSchema,
@@ -7,7 +8,7 @@ import {
   RPC,
 } from '@tocsin/contracts';
 import { type EventToAppend, type RecordedEvent, toCloudEvent, TocsinError } from '@tocsin/domain';
-import { type Broker, RelayPublisher, type Serving } from '@tocsin/jetstream';
+import { type Broker, PartGatherer, RelayPublisher, type Serving } from '@tocsin/jetstream';
 
 /**
  * Plays the event recorder over a real broker, with the log in memory: for specs that need it to fail at a chosen moment. Specs of
@@ -38,16 +39,18 @@ export class StandInRecorder {
 
   start(): void {
     this.#relay.start();
+    const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
+    const gatherer = new PartGatherer((request) => this.#answer(request), clock);
     this.#serving = [
       this.#broker.serve(RPC.logAppend, {
         queue: 'append-leader',
         schema: appendRequestSchema,
-        handle: async (request) => {
-          await this.beforeAppend(request);
-          const events = this.append(request);
-          await this.afterAppend(request);
-          return { events };
-        },
+        handle: async (request) => ({ events: await this.#answer(request) }),
+      }),
+      this.#broker.serve(RPC.logAppendPart, {
+        queue: 'append-leader',
+        schema: appendPartSchema,
+        handle: (part) => gatherer.take(part),
       }),
       this.#broker.serve(RPC.logRead, {
         queue: 'event-recorder',
@@ -84,6 +87,13 @@ export class StandInRecorder {
     await Promise.all(this.#serving.map((serving) => serving.close()));
     this.#serving = [];
     await this.#relay.stop();
+  }
+
+  async #answer(request: AppendRequest): Promise<Appended[]> {
+    await this.beforeAppend(request);
+    const events = this.append(request);
+    await this.afterAppend(request);
+    return events;
   }
 
   /** Appends as another service would. */
