@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as afterPoll, setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 
 /**
@@ -10,7 +10,9 @@ export async function ping(client: Client, timeoutMs: number): Promise<void> {
   const answer = client.query('SELECT 1');
   // Whoever loses the race is still settled by somebody.
   answer.catch(() => undefined);
-  const late = delay(timeoutMs, undefined, { signal: deadline.signal }).then(() => {
+  const late = delay(timeoutMs, undefined, { signal: deadline.signal }).then(async () => {
+    // A process that stood still finds its timers due before it has read what came meanwhile: the answer may be in the socket.
+    await afterPoll();
     throw new Error(`Postgres did not answer within ${timeoutMs} ms`);
   });
   late.catch(() => undefined);
