@@ -79,7 +79,8 @@ describe('overload', () => {
     const accepted: string[] = [];
     let refused = 0;
     const appends = Array.from({ length: 10_000 }, async () => {
-      const sent = event(10_000);
+      // All of it stays below the 64 MB that nats-server keeps for one reader: beyond, it closes the recorder's connection.
+      const sent = event(5_000);
       const request = { events: [{ ...sent, subject: sent.id, time: new Date().toISOString() }] };
       try {
         await broker.request(RPC.logAppend, request, { timeoutMs: 30_000, schema: appendReplySchema });
@@ -96,8 +97,8 @@ describe('overload', () => {
     expect(accepted.length).toBeGreaterThan(500);
     const recorded = await recordedIds();
     expect(accepted.filter((id) => !recorded.has(id))).toEqual([]);
-    // 100 MB were sent; what may wait is 10 MB.
-    expect(peak - before).toBeLessThan(300);
+    // 50 MB were sent; what may wait is 5 MB.
+    expect(peak - before).toBeLessThan(200);
   });
 
   it('many large bodies at once over HTTP: refused before they are read, with Retry-After; the rest is recorded', async () => {
