@@ -9,6 +9,7 @@ export * from './event-payloads.js';
 export * from './event-store.js';
 export * from './health-event.js';
 export * from './keys.js';
+export * from './log-look-rpc.js';
 export * from './maintenance.js';
 export * from './primitives.js';
 export * from './probe-rpc.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clauseMatches, labelsMatch } from './match.js';
+import { clauseMatches, labelsMatch, mismatchOf } from './match.js';
 
 const event = {
   source: 'tocsin/health-probe',
@@ -20,6 +20,16 @@ describe('a clause', () => {
     expect(clauseMatches(clause, withheld)).toBe(false);
     expect(clauseMatches({ types: ['*'], labels: {} }, withheld)).toBe(false);
     expect(labelsMatch({}, withheld)).toBe(false);
+  });
+
+  it('says what of it does not ask for an event, the type first', () => {
+    expect(mismatchOf(clause, event)).toBeUndefined();
+    expect(mismatchOf({ types: ['com.acme.*'], labels: { site: 'ams' } }, withheld)).toEqual({ clause: 'type' });
+    expect(mismatchOf({ ...clause, labels: { site: 'ams' } }, withheld)).toEqual({ clause: 'withheld' });
+    const labels = { site: 'fra', role: 'core' };
+    const other = { clause: 'labels', label: 'role', wanted: 'core', found: 'edge' };
+    expect(mismatchOf({ ...clause, labels }, event)).toEqual(other);
+    expect(mismatchOf({ ...clause, labels: { zone: 'a' } }, event)).toMatchObject({ label: 'zone', found: undefined });
   });
 
   it('gets a producer’s event whatever its extensions are called', () => {

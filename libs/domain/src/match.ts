@@ -13,13 +13,25 @@ export interface MatchClause {
 /** An event as far as it is matched by what it says, not by its type. */
 type Labelled = Pick<EventToAppend, 'data'> & Partial<Pick<EventToAppend, 'source' | 'extensions'>>;
 
+/** Why a clause does not ask for an event, by the first part of it that does not. */
+export type Mismatch =
+  | { readonly clause: 'type' | 'withheld' }
+  | { readonly clause: 'labels'; readonly label: string; readonly wanted: string; readonly found: string | undefined };
+
 /** Does the event carry every wanted label? One that is withheld from everybody matches no labels, not even none. */
 export function labelsMatch(wanted: Readonly<Record<string, string>>, event: Labelled): boolean {
-  if (isWithheld(event)) return false;
+  return labelMismatch(wanted, event) === undefined;
+}
+
+function labelMismatch(wanted: Readonly<Record<string, string>>, event: Labelled): Mismatch | undefined {
+  if (isWithheld(event)) return { clause: 'withheld' };
   const names = Object.keys(wanted);
-  if (names.length === 0) return true;
+  if (names.length === 0) return undefined;
   const labels = eventLabels(event);
-  return names.every((name) => labels[name] === wanted[name]);
+  const label = names.find((name) => labels[name] !== wanted[name]);
+  return label === undefined
+    ? undefined
+    : { clause: 'labels', label, wanted: wanted[label] ?? '', found: labels[label] };
 }
 
 /** Does the clause ask for events of this type? */
@@ -27,9 +39,14 @@ export function clauseWantsType(clause: MatchClause, type: string): boolean {
   return clause.types.some((pattern) => typeMatches(pattern, type));
 }
 
+/** What of the clause keeps it from asking for this event; undefined where it asks for it. */
+export function mismatchOf(clause: MatchClause, event: Pick<EventToAppend, 'type'> & Labelled): Mismatch | undefined {
+  return clauseWantsType(clause, event.type) ? labelMismatch(clause.labels, event) : { clause: 'type' };
+}
+
 /** Does the clause ask for this event? */
 export function clauseMatches(clause: MatchClause, event: Pick<EventToAppend, 'type'> & Labelled): boolean {
-  return clauseWantsType(clause, event.type) && labelsMatch(clause.labels, event);
+  return mismatchOf(clause, event) === undefined;
 }
 
 /** The shard a subscription belongs to, for ever: 0 … shards − 1. */

@@ -1,4 +1,12 @@
-import { type LogStart, readReplySchema, RPC } from '@tocsin/contracts';
+import {
+  eventGetReplySchema,
+  eventsBeforeReplySchema,
+  type EventsBeforeRequest,
+  LOG_LOOK_RPC,
+  type LogStart,
+  readReplySchema,
+  RPC,
+} from '@tocsin/contracts';
 import { type CloudEvent, fromCloudEvent, type RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 
@@ -34,6 +42,18 @@ export class LogSource {
       next: reply.next,
       head: reply.head,
     };
+  }
+
+  /** Events before a position or a time, newest first; some fewer than asked for where they are large. @throws as {@link read} */
+  async before(request: EventsBeforeRequest): Promise<RecordedEvent[]> {
+    const { events } = await this.broker.request(LOG_LOOK_RPC.before, request, { schema: eventsBeforeReplySchema });
+    return events.map((event) => fromCloudEvent(event as CloudEvent));
+  }
+
+  /** One event, by position, id or `webhook-id`; undefined where there is none. @throws as {@link read} */
+  async get(key: string): Promise<RecordedEvent | undefined> {
+    const { event } = await this.broker.request(LOG_LOOK_RPC.get, { key }, { schema: eventGetReplySchema });
+    return event === undefined ? undefined : fromCloudEvent(event as CloudEvent);
   }
 
   /** The event at a position, which must exist. */

@@ -1,4 +1,11 @@
-import { latestRequestSchema, readRequestSchema, RPC } from '@tocsin/contracts';
+import {
+  eventGetRequestSchema,
+  eventsBeforeRequestSchema,
+  latestRequestSchema,
+  LOG_LOOK_RPC,
+  readRequestSchema,
+  RPC,
+} from '@tocsin/contracts';
 import { toCloudEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 import type { LogReader } from './log-reader.js';
@@ -37,6 +44,22 @@ export class ReadRpc {
         handle: async (request) => {
           const { events, versions, answered } = await this.log.latest(request, REPLY_BYTES);
           return { events: events.map(toCloudEvent), versions, answered };
+        },
+      }),
+      this.broker.serve(LOG_LOOK_RPC.before, {
+        queue: QUEUE,
+        schema: eventsBeforeRequestSchema,
+        handle: async (request) => {
+          const page = await this.log.page({ ...request, after: 0, direction: 'backward', maxBytes: REPLY_BYTES });
+          return { events: page.events.map(({ event }) => toCloudEvent(event)) };
+        },
+      }),
+      this.broker.serve(LOG_LOOK_RPC.get, {
+        queue: QUEUE,
+        schema: eventGetRequestSchema,
+        handle: async ({ key }) => {
+          const event = await this.log.get(key);
+          return event === undefined ? {} : { event: toCloudEvent(event) };
         },
       }),
     ];
