@@ -41,6 +41,9 @@ export interface AttemptView {
   bodyHead: string | null;
   nextAt: string | null;
   worker: string;
+  /** Trace and span of the attempt; null where it was not traced. */
+  traceId: string | null;
+  spanId: string | null;
 }
 
 /** What to list. */
@@ -80,9 +83,13 @@ const SOURCES: Record<Exclude<DeliveryState, 'parked'>, (where: string) => strin
     FROM delivery.superseded WHERE ${where.replaceAll('position', 'by_position')}`,
 };
 
+/** Columns of an {@link AttemptView}. */
+export const ATTEMPT_COLUMNS = `
+  number, started_at AS "startedAt", outcome, status, error_class AS "errorClass", detail, address, phases_ms AS "phasesMs",
+  response_bytes AS "responseBytes", body_head AS "bodyHead", next_at AS "nextAt", worker, trace_id AS "traceId", span_id AS "spanId"`;
+
 const ATTEMPTS = `
-  SELECT number, started_at AS "startedAt", outcome, status, error_class AS "errorClass", detail, address, phases_ms AS "phasesMs",
-    response_bytes AS "responseBytes", body_head AS "bodyHead", next_at AS "nextAt", worker
+  SELECT ${ATTEMPT_COLUMNS}
   FROM delivery.attempt WHERE subscription = $1 AND position = $2
   ORDER BY started_at`;
 

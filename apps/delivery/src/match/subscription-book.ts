@@ -77,6 +77,16 @@ export class SubscriptionBook {
     return this.#revisions.get(name)?.findLast((revision) => revision.toPosition === undefined);
   }
 
+  /** Names of all subscriptions of which a revision is known. */
+  get names(): string[] {
+    return [...this.#revisions.keys()];
+  }
+
+  /** The known revisions of a subscription, in order of position. */
+  revisionsOf(name: string): readonly SubscriptionRevision[] {
+    return this.#revisions.get(name) ?? [];
+  }
+
   /** Does the subscription that this revision belongs to live on? One made again under the same name is another one. */
   lives(revision: SubscriptionRevision): boolean {
     if (revision.toPosition === undefined) return true;
@@ -202,7 +212,7 @@ export class SubscriptionBook {
 }
 
 /** Is it from before the subscription was made, and did that ask for it? */
-function isHistoryOf(revision: SubscriptionRevision, event: RecordedEvent): boolean {
+export function isHistoryOf(revision: SubscriptionRevision, event: RecordedEvent): boolean {
   const { history } = revision;
   if (history === undefined || event.position > revision.fromPosition) return false;
   return 'position' in history
