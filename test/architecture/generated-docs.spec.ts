@@ -17,8 +17,11 @@ const shown = readdirSync(DOCS)
   );
 
 describe('the documentation', () => {
-  it.each(readdirSync(join(DOCS, 'examples/internal-teams')))('shows %s', (name) => {
-    expect(shown.map(({ file }) => file)).toContain(`examples/internal-teams/${name}`);
+  const examples = ['internal-teams', 'receiving'].flatMap((folder) =>
+    readdirSync(join(DOCS, 'examples', folder)).map((name) => `examples/${folder}/${name}`),
+  );
+  it.each(examples)('shows %s', (file) => {
+    expect(shown.map((one) => one.file)).toContain(file);
   });
 
   it.each(shown)('shows $file on $page as it is', ({ file, code }) => {

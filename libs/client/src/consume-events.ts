@@ -1,21 +1,11 @@
-import { type EventData } from '@tocsin/contracts';
 import { type RecordedEvent, TocsinError } from '@tocsin/domain';
 import { Broker, EventDurables, eventFilters } from '@tocsin/jetstream';
 import { EventConsumption } from './event-consumption.js';
 import { LogHistory, requireStart, type StartFrom } from './log-history.js';
 import type { HandlingContext } from './subject-lanes.js';
+import type { TocsinEvent } from './tocsin-event.js';
 
-export type { HandlingContext, StartFrom };
-
-/**
- * An event of one of some types. Where a type stands in the catalogue, the compiler knows the payload. That is what its producer has
- * to write, not checked again here: `isEventOf` of `@tocsin/contracts` checks.
- */
-export type TocsinEvent<Type extends string = string> = string extends Type
-  ? RecordedEvent
-  : Type extends `${string}*${string}`
-    ? RecordedEvent
-    : Omit<RecordedEvent, 'type' | 'data'> & { type: Type; data: EventData<Type> };
+export type { HandlingContext, StartFrom, TocsinEvent };
 
 export interface ConsumeOptions<Type extends string = string> {
   /** `nats://user:pass@host:4222`, several separated by commas. */
