@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nameSchema, timestampSchema } from './primitives.js';
+import { labelsSchema, nameSchema, timestampSchema } from './primitives.js';
 import { actorSchema } from './registry-events.js';
 
 /** What a key may do: admin ⊃ editor ⊃ viewer. A producer may append events and nothing else. */
@@ -29,6 +29,13 @@ export const keySpecSchema = z
     description: z.string().max(256).optional().meta({ description: 'What it is for' }),
     expiresAt: timestampSchema.optional().meta({ description: 'From this time on the key is refused' }),
     rate: keyRateSchema.optional().meta({ description: 'Default: 1000 calls a second' }),
+    labels: labelsSchema
+      .optional()
+      .meta({ description: 'Scope: the key sees and changes only what carries all of these labels. Not for admins' }),
+  })
+  .refine(({ role, labels = {} }) => role !== 'admin' || Object.keys(labels).length === 0, {
+    path: ['labels'],
+    error: 'an admin has no scope: whoever makes keys could make one without it',
   })
   .meta({ id: 'KeySpec' });
 /** An API key's declaration as validated. */
@@ -76,6 +83,13 @@ export const KEY_RPC = {
 export const verifyKeyRequestSchema = z.object({ keyId: z.string().max(64), proof: z.string().max(128) });
 /** Absent principal: nobody's key, or not any more. */
 export const verifyKeyReplySchema = z.object({
-  principal: z.object({ name: nameSchema, role: keyRoleSchema, rate: keyRateSchema.optional() }).optional(),
+  principal: z
+    .object({
+      name: nameSchema,
+      role: keyRoleSchema,
+      rate: keyRateSchema.optional(),
+      labels: labelsSchema.optional(),
+    })
+    .optional(),
 });
 export const keyChangedSchema = z.object({ keyId: z.string().max(64) });

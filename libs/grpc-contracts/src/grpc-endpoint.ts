@@ -11,7 +11,9 @@ import { type CustomStrategy, ServerGrpc } from '@nestjs/microservices';
 import { listenError } from '@tocsin/domain';
 import { HealthImplementation, type ServingStatus } from 'grpc-health-check';
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { catchError, isObservable, throwError } from 'rxjs';
 import { fileDescriptors, GRPC_PACKAGE, packageDefinition } from './package-definition.js';
+import { type CallFailure, statusDetails } from './status-details.js';
 
 /** Largest message that is taken, in bytes: a batch of events as over HTTP, with room for its encoding. */
 const MAX_RECEIVE_BYTES = 1024 * 1024;
@@ -115,6 +117,20 @@ export class GrpcEndpoint extends ServerGrpc {
     new HealthImplementation(Object.fromEntries(serving)).addToServer(this.#server);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     for (const socket of this.#waiting.splice(0)) this.#accept(socket);
+  }
+
+  /** Every failure leaves with its details, from unary calls and from streams alike. */
+  override createServiceMethod(...[handler, native, type]: Parameters<ServerGrpc['createServiceMethod']>): Function {
+    const detailed = async (...call: unknown[]): Promise<unknown> => {
+      const result: unknown = await (handler as (...call: unknown[]) => unknown)(...call);
+      if (!isObservable(result)) return result;
+      return result.pipe(
+        catchError((failure: CallFailure) =>
+          throwError(() => Object.assign(failure, { metadata: statusDetails(failure) })),
+        ),
+      );
+    };
+    return super.createServiceMethod(detailed, native, type);
   }
 
   /** Takes no more calls, lets those under way finish for up to 5 s, then breaks what is left. Idempotent. */

@@ -8,6 +8,9 @@ export const GRPC_PACKAGE = 'tocsin.v1';
 /** Name of the service of the event log within {@link GRPC_PACKAGE}. */
 export const EVENT_LOG_SERVICE = 'EventLog';
 
+/** Name of the service of the registry within {@link GRPC_PACKAGE}. */
+export const SUBSCRIPTION_REGISTRY_SERVICE = 'SubscriptionRegistry';
+
 /**
  * Every service and message of the API, as grpc-js takes it, without a proto file at hand. Positions are numbers: they stay below 2^53.
  */

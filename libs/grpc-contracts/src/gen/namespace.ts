@@ -7,6 +7,542 @@ export const NAMESPACE: object = {
       "nested": {
         "v1": {
           "nested": {
+            "FormatMode": {
+              "values": {
+                "FORMAT_MODE_UNSPECIFIED": 0,
+                "FORMAT_MODE_STRUCTURED": 1,
+                "FORMAT_MODE_BINARY": 2
+              }
+            },
+            "ClientAuth": {
+              "values": {
+                "CLIENT_AUTH_UNSPECIFIED": 0,
+                "CLIENT_AUTH_BASIC": 1,
+                "CLIENT_AUTH_POST": 2
+              }
+            },
+            "BasicAuth": {
+              "fields": {
+                "username": {
+                  "type": "string",
+                  "id": 1
+                },
+                "password": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "BearerAuth": {
+              "fields": {
+                "token": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "Oauth2Auth": {
+              "oneofs": {
+                "_scope": {
+                  "oneof": [
+                    "scope"
+                  ]
+                },
+                "_audience": {
+                  "oneof": [
+                    "audience"
+                  ]
+                }
+              },
+              "fields": {
+                "tokenUrl": {
+                  "type": "string",
+                  "id": 1
+                },
+                "clientId": {
+                  "type": "string",
+                  "id": 2
+                },
+                "clientSecret": {
+                  "type": "string",
+                  "id": 3
+                },
+                "scope": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "audience": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "clientAuth": {
+                  "type": "ClientAuth",
+                  "id": 6
+                }
+              }
+            },
+            "DestinationAuth": {
+              "oneofs": {
+                "type": {
+                  "oneof": [
+                    "basic",
+                    "bearer",
+                    "oauth2"
+                  ]
+                }
+              },
+              "fields": {
+                "basic": {
+                  "type": "BasicAuth",
+                  "id": 1
+                },
+                "bearer": {
+                  "type": "BearerAuth",
+                  "id": 2
+                },
+                "oauth2": {
+                  "type": "Oauth2Auth",
+                  "id": 3
+                }
+              }
+            },
+            "JiraAuth": {
+              "oneofs": {
+                "type": {
+                  "oneof": [
+                    "basic",
+                    "bearer"
+                  ]
+                }
+              },
+              "fields": {
+                "basic": {
+                  "type": "BasicAuth",
+                  "id": 1
+                },
+                "bearer": {
+                  "type": "BearerAuth",
+                  "id": 2
+                }
+              }
+            },
+            "DestinationTls": {
+              "oneofs": {
+                "_cert": {
+                  "oneof": [
+                    "cert"
+                  ]
+                },
+                "_key": {
+                  "oneof": [
+                    "key"
+                  ]
+                },
+                "_passphrase": {
+                  "oneof": [
+                    "passphrase"
+                  ]
+                },
+                "_ca": {
+                  "oneof": [
+                    "ca"
+                  ]
+                }
+              },
+              "fields": {
+                "cert": {
+                  "type": "string",
+                  "id": 1,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "key": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "passphrase": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "ca": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "DestinationFormat": {
+              "oneofs": {
+                "format": {
+                  "oneof": [
+                    "mode",
+                    "template"
+                  ]
+                }
+              },
+              "fields": {
+                "mode": {
+                  "type": "FormatMode",
+                  "id": 1
+                },
+                "template": {
+                  "type": "google.protobuf.Value",
+                  "id": 2
+                }
+              }
+            },
+            "WebhookDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "auth": {
+                  "type": "DestinationAuth",
+                  "id": 3
+                },
+                "tls": {
+                  "type": "DestinationTls",
+                  "id": 4
+                },
+                "format": {
+                  "type": "DestinationFormat",
+                  "id": 5
+                }
+              }
+            },
+            "SlackDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "DiscordDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "TeamsDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "DingtalkDestination": {
+              "oneofs": {
+                "_secret": {
+                  "oneof": [
+                    "secret"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "secret": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "FeishuDestination": {
+              "oneofs": {
+                "_secret": {
+                  "oneof": [
+                    "secret"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "secret": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "PagerdutyDestination": {
+              "oneofs": {
+                "_url": {
+                  "oneof": [
+                    "url"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "routingKey": {
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "OpsgenieDestination": {
+              "oneofs": {
+                "_url": {
+                  "oneof": [
+                    "url"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "apiKey": {
+                  "type": "string",
+                  "id": 3
+                },
+                "tags": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "JiraDestination": {
+              "oneofs": {
+                "_issueType": {
+                  "oneof": [
+                    "issueType"
+                  ]
+                },
+                "_transition": {
+                  "oneof": [
+                    "transition"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "auth": {
+                  "type": "JiraAuth",
+                  "id": 3
+                },
+                "project": {
+                  "type": "string",
+                  "id": 4
+                },
+                "issueType": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "transition": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "labels": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 7
+                }
+              }
+            },
+            "AlertmanagerDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "auth": {
+                  "type": "DestinationAuth",
+                  "id": 3
+                },
+                "tls": {
+                  "type": "DestinationTls",
+                  "id": 4
+                }
+              }
+            },
+            "EmailDestination": {
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "from": {
+                  "type": "string",
+                  "id": 3
+                },
+                "to": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "Destination": {
+              "oneofs": {
+                "kind": {
+                  "oneof": [
+                    "webhook",
+                    "slack",
+                    "discord",
+                    "teams",
+                    "dingtalk",
+                    "feishu",
+                    "pagerduty",
+                    "opsgenie",
+                    "jira",
+                    "alertmanager",
+                    "email"
+                  ]
+                }
+              },
+              "fields": {
+                "webhook": {
+                  "type": "WebhookDestination",
+                  "id": 1
+                },
+                "slack": {
+                  "type": "SlackDestination",
+                  "id": 2
+                },
+                "discord": {
+                  "type": "DiscordDestination",
+                  "id": 3
+                },
+                "teams": {
+                  "type": "TeamsDestination",
+                  "id": 4
+                },
+                "dingtalk": {
+                  "type": "DingtalkDestination",
+                  "id": 5
+                },
+                "feishu": {
+                  "type": "FeishuDestination",
+                  "id": 6
+                },
+                "pagerduty": {
+                  "type": "PagerdutyDestination",
+                  "id": 7
+                },
+                "opsgenie": {
+                  "type": "OpsgenieDestination",
+                  "id": 8
+                },
+                "jira": {
+                  "type": "JiraDestination",
+                  "id": 9
+                },
+                "alertmanager": {
+                  "type": "AlertmanagerDestination",
+                  "id": 10
+                },
+                "email": {
+                  "type": "EmailDestination",
+                  "id": 11
+                }
+              }
+            },
             "EventLog": {
               "methods": {
                 "Append": {
@@ -216,6 +752,2403 @@ export const NAMESPACE: object = {
                   "id": 2
                 }
               }
+            },
+            "Role": {
+              "values": {
+                "ROLE_UNSPECIFIED": 0,
+                "ROLE_ADMIN": 1,
+                "ROLE_EDITOR": 2,
+                "ROLE_VIEWER": 3,
+                "ROLE_PRODUCER": 4
+              }
+            },
+            "KeyRate": {
+              "oneofs": {
+                "_burst": {
+                  "oneof": [
+                    "burst"
+                  ]
+                }
+              },
+              "fields": {
+                "perSecond": {
+                  "type": "double",
+                  "id": 1
+                },
+                "burst": {
+                  "type": "int32",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "KeySpec": {
+              "oneofs": {
+                "_description": {
+                  "oneof": [
+                    "description"
+                  ]
+                },
+                "_expiresAt": {
+                  "oneof": [
+                    "expiresAt"
+                  ]
+                }
+              },
+              "fields": {
+                "role": {
+                  "type": "Role",
+                  "id": 1
+                },
+                "description": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expiresAt": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "rate": {
+                  "type": "KeyRate",
+                  "id": 4
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "Key": {
+              "oneofs": {
+                "_description": {
+                  "oneof": [
+                    "description"
+                  ]
+                },
+                "_expiresAt": {
+                  "oneof": [
+                    "expiresAt"
+                  ]
+                },
+                "_lastUsedAt": {
+                  "oneof": [
+                    "lastUsedAt"
+                  ]
+                },
+                "_key": {
+                  "oneof": [
+                    "key"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "role": {
+                  "type": "Role",
+                  "id": 2
+                },
+                "description": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expiresAt": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "rate": {
+                  "type": "KeyRate",
+                  "id": 5
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 6
+                },
+                "keyId": {
+                  "type": "string",
+                  "id": 7
+                },
+                "lastUsedAt": {
+                  "type": "string",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "revision": {
+                  "type": "int64",
+                  "id": 9
+                },
+                "createdAt": {
+                  "type": "string",
+                  "id": 10
+                },
+                "updatedAt": {
+                  "type": "string",
+                  "id": 11
+                },
+                "key": {
+                  "type": "string",
+                  "id": 12,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "MaintenanceSpec": {
+              "oneofs": {
+                "_reason": {
+                  "oneof": [
+                    "reason"
+                  ]
+                },
+                "_end": {
+                  "oneof": [
+                    "end"
+                  ]
+                },
+                "_rrule": {
+                  "oneof": [
+                    "rrule"
+                  ]
+                },
+                "_timeZone": {
+                  "oneof": [
+                    "timeZone"
+                  ]
+                },
+                "_duration": {
+                  "oneof": [
+                    "duration"
+                  ]
+                }
+              },
+              "fields": {
+                "selector": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 1
+                },
+                "reason": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "start": {
+                  "type": "string",
+                  "id": 3
+                },
+                "end": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "rrule": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeZone": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "duration": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "MaintenanceSpan": {
+              "fields": {
+                "start": {
+                  "type": "string",
+                  "id": 1
+                },
+                "end": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "Maintenance": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "spec": {
+                  "type": "MaintenanceSpec",
+                  "id": 2
+                },
+                "revision": {
+                  "type": "int64",
+                  "id": 3
+                },
+                "active": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "next": {
+                  "type": "MaintenanceSpan",
+                  "id": 5
+                }
+              }
+            },
+            "SubscriptionRegistry": {
+              "methods": {
+                "ListTargets": {
+                  "requestType": "ListTargetsRequest",
+                  "responseType": "ListTargetsResponse"
+                },
+                "GetTarget": {
+                  "requestType": "GetTargetRequest",
+                  "responseType": "GetTargetResponse"
+                },
+                "PutTarget": {
+                  "requestType": "PutTargetRequest",
+                  "responseType": "PutTargetResponse"
+                },
+                "PatchTarget": {
+                  "requestType": "PatchTargetRequest",
+                  "responseType": "PatchTargetResponse"
+                },
+                "DeleteTarget": {
+                  "requestType": "DeleteTargetRequest",
+                  "responseType": "DeleteTargetResponse"
+                },
+                "ListSubscriptions": {
+                  "requestType": "ListSubscriptionsRequest",
+                  "responseType": "ListSubscriptionsResponse"
+                },
+                "GetSubscription": {
+                  "requestType": "GetSubscriptionRequest",
+                  "responseType": "GetSubscriptionResponse"
+                },
+                "PutSubscription": {
+                  "requestType": "PutSubscriptionRequest",
+                  "responseType": "PutSubscriptionResponse"
+                },
+                "PatchSubscription": {
+                  "requestType": "PatchSubscriptionRequest",
+                  "responseType": "PatchSubscriptionResponse"
+                },
+                "DeleteSubscription": {
+                  "requestType": "DeleteSubscriptionRequest",
+                  "responseType": "DeleteSubscriptionResponse"
+                },
+                "RotateSecret": {
+                  "requestType": "RotateSecretRequest",
+                  "responseType": "RotateSecretResponse"
+                },
+                "PauseSubscription": {
+                  "requestType": "PauseSubscriptionRequest",
+                  "responseType": "PauseSubscriptionResponse"
+                },
+                "ResumeSubscription": {
+                  "requestType": "ResumeSubscriptionRequest",
+                  "responseType": "ResumeSubscriptionResponse"
+                },
+                "ReplaySubscription": {
+                  "requestType": "ReplaySubscriptionRequest",
+                  "responseType": "ReplaySubscriptionResponse"
+                },
+                "ListMaintenance": {
+                  "requestType": "ListMaintenanceRequest",
+                  "responseType": "ListMaintenanceResponse"
+                },
+                "GetMaintenance": {
+                  "requestType": "GetMaintenanceRequest",
+                  "responseType": "GetMaintenanceResponse"
+                },
+                "PutMaintenance": {
+                  "requestType": "PutMaintenanceRequest",
+                  "responseType": "PutMaintenanceResponse"
+                },
+                "DeleteMaintenance": {
+                  "requestType": "DeleteMaintenanceRequest",
+                  "responseType": "DeleteMaintenanceResponse"
+                },
+                "ListKeys": {
+                  "requestType": "ListKeysRequest",
+                  "responseType": "ListKeysResponse"
+                },
+                "GetKey": {
+                  "requestType": "GetKeyRequest",
+                  "responseType": "GetKeyResponse"
+                },
+                "PutKey": {
+                  "requestType": "PutKeyRequest",
+                  "responseType": "PutKeyResponse"
+                },
+                "DeleteKey": {
+                  "requestType": "DeleteKeyRequest",
+                  "responseType": "DeleteKeyResponse"
+                }
+              }
+            },
+            "Outcome": {
+              "values": {
+                "OUTCOME_UNSPECIFIED": 0,
+                "OUTCOME_CREATED": 1,
+                "OUTCOME_UPDATED": 2,
+                "OUTCOME_UNCHANGED": 3
+              }
+            },
+            "ListTargetsRequest": {
+              "fields": {
+                "limit": {
+                  "type": "int32",
+                  "id": 1
+                },
+                "cursor": {
+                  "type": "string",
+                  "id": 2
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "ListTargetsResponse": {
+              "fields": {
+                "targets": {
+                  "rule": "repeated",
+                  "type": "Target",
+                  "id": 1
+                },
+                "next": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "GetTargetRequest": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "GetTargetResponse": {
+              "fields": {
+                "target": {
+                  "type": "Target",
+                  "id": 1
+                }
+              }
+            },
+            "PutTargetRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "target": {
+                  "type": "TargetSpec",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PutTargetResponse": {
+              "fields": {
+                "target": {
+                  "type": "Target",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "PatchTargetRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "patch": {
+                  "type": "google.protobuf.Struct",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PatchTargetResponse": {
+              "fields": {
+                "target": {
+                  "type": "Target",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "DeleteTargetRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 3
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "DeleteTargetResponse": {
+              "fields": {}
+            },
+            "ListSubscriptionsRequest": {
+              "fields": {
+                "limit": {
+                  "type": "int32",
+                  "id": 1
+                },
+                "cursor": {
+                  "type": "string",
+                  "id": 2
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "ListSubscriptionsResponse": {
+              "fields": {
+                "subscriptions": {
+                  "rule": "repeated",
+                  "type": "Subscription",
+                  "id": 1
+                },
+                "next": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "GetSubscriptionRequest": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "GetSubscriptionResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                }
+              }
+            },
+            "PutSubscriptionRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "subscription": {
+                  "type": "SubscriptionSpec",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PutSubscriptionResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "PatchSubscriptionRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "patch": {
+                  "type": "google.protobuf.Struct",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PatchSubscriptionResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "DeleteSubscriptionRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 3
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "DeleteSubscriptionResponse": {
+              "fields": {}
+            },
+            "RotateSecretRequest": {
+              "oneofs": {
+                "_overlap": {
+                  "oneof": [
+                    "overlap"
+                  ]
+                },
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "overlap": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "RotateSecretResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                }
+              }
+            },
+            "PauseSubscriptionRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "PauseSubscriptionResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                }
+              }
+            },
+            "ResumeSubscriptionRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "ResumeSubscriptionResponse": {
+              "fields": {
+                "subscription": {
+                  "type": "Subscription",
+                  "id": 1
+                }
+              }
+            },
+            "ReplaySubscriptionRequest": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "replay": {
+                  "type": "Replay",
+                  "id": 2
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "ReplaySubscriptionResponse": {
+              "fields": {
+                "replay": {
+                  "type": "Replay",
+                  "id": 1
+                }
+              }
+            },
+            "ListMaintenanceRequest": {
+              "fields": {}
+            },
+            "ListMaintenanceResponse": {
+              "fields": {
+                "maintenance": {
+                  "rule": "repeated",
+                  "type": "Maintenance",
+                  "id": 1
+                }
+              }
+            },
+            "GetMaintenanceRequest": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "GetMaintenanceResponse": {
+              "fields": {
+                "maintenance": {
+                  "type": "Maintenance",
+                  "id": 1
+                }
+              }
+            },
+            "PutMaintenanceRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "maintenance": {
+                  "type": "MaintenanceSpec",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PutMaintenanceResponse": {
+              "fields": {
+                "maintenance": {
+                  "type": "Maintenance",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "DeleteMaintenanceRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 3
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "DeleteMaintenanceResponse": {
+              "fields": {}
+            },
+            "ListKeysRequest": {
+              "fields": {
+                "limit": {
+                  "type": "int32",
+                  "id": 1
+                },
+                "cursor": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "ListKeysResponse": {
+              "fields": {
+                "keys": {
+                  "rule": "repeated",
+                  "type": "Key",
+                  "id": 1
+                },
+                "next": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "GetKeyRequest": {
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "GetKeyResponse": {
+              "fields": {
+                "key": {
+                  "type": "Key",
+                  "id": 1
+                }
+              }
+            },
+            "PutKeyRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "key": {
+                  "type": "KeySpec",
+                  "id": 2
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 5
+                }
+              }
+            },
+            "PutKeyResponse": {
+              "fields": {
+                "key": {
+                  "type": "Key",
+                  "id": 1
+                },
+                "outcome": {
+                  "type": "Outcome",
+                  "id": 2
+                }
+              }
+            },
+            "DeleteKeyRequest": {
+              "oneofs": {
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "dryRun": {
+                  "type": "bool",
+                  "id": 3
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "DeleteKeyResponse": {
+              "fields": {}
+            },
+            "DeliveryMode": {
+              "values": {
+                "DELIVERY_MODE_UNSPECIFIED": 0,
+                "DELIVERY_MODE_EVERY": 1,
+                "DELIVERY_MODE_LATEST": 2
+              }
+            },
+            "DeliveryOrder": {
+              "values": {
+                "DELIVERY_ORDER_UNSPECIFIED": 0,
+                "DELIVERY_ORDER_SUBJECT": 1,
+                "DELIVERY_ORDER_NONE": 2
+              }
+            },
+            "StartMode": {
+              "values": {
+                "START_MODE_UNSPECIFIED": 0,
+                "START_MODE_NOW": 1,
+                "START_MODE_SNAPSHOT": 2
+              }
+            },
+            "SubscriptionState": {
+              "values": {
+                "SUBSCRIPTION_STATE_UNSPECIFIED": 0,
+                "SUBSCRIPTION_STATE_ACTIVE": 1,
+                "SUBSCRIPTION_STATE_PAUSED": 2
+              }
+            },
+            "LogStart": {
+              "oneofs": {
+                "start": {
+                  "oneof": [
+                    "position",
+                    "time"
+                  ]
+                }
+              },
+              "fields": {
+                "position": {
+                  "type": "int64",
+                  "id": 1
+                },
+                "time": {
+                  "type": "string",
+                  "id": 2
+                }
+              }
+            },
+            "SubscriptionStart": {
+              "oneofs": {
+                "start": {
+                  "oneof": [
+                    "mode",
+                    "position",
+                    "time"
+                  ]
+                }
+              },
+              "fields": {
+                "mode": {
+                  "type": "StartMode",
+                  "id": 1
+                },
+                "position": {
+                  "type": "int64",
+                  "id": 2
+                },
+                "time": {
+                  "type": "string",
+                  "id": 3
+                }
+              }
+            },
+            "RetryPolicy": {
+              "fields": {
+                "schedule": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "Rate": {
+              "oneofs": {
+                "_burst": {
+                  "oneof": [
+                    "burst"
+                  ]
+                }
+              },
+              "fields": {
+                "perSecond": {
+                  "type": "double",
+                  "id": 1
+                },
+                "burst": {
+                  "type": "int32",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "SubscriptionSpec": {
+              "oneofs": {
+                "_paused": {
+                  "oneof": [
+                    "paused"
+                  ]
+                },
+                "_filter": {
+                  "oneof": [
+                    "filter"
+                  ]
+                }
+              },
+              "fields": {
+                "destination": {
+                  "type": "Destination",
+                  "id": 1
+                },
+                "types": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 2
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 3
+                },
+                "delivery": {
+                  "type": "DeliveryMode",
+                  "id": 4
+                },
+                "order": {
+                  "type": "DeliveryOrder",
+                  "id": 5
+                },
+                "from": {
+                  "type": "SubscriptionStart",
+                  "id": 6
+                },
+                "retry": {
+                  "type": "RetryPolicy",
+                  "id": 7
+                },
+                "rate": {
+                  "type": "Rate",
+                  "id": 8
+                },
+                "paused": {
+                  "type": "bool",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "filter": {
+                  "type": "string",
+                  "id": 10,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "Subscription": {
+              "oneofs": {
+                "_paused": {
+                  "oneof": [
+                    "paused"
+                  ]
+                },
+                "_secret": {
+                  "oneof": [
+                    "secret"
+                  ]
+                },
+                "_filter": {
+                  "oneof": [
+                    "filter"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "destination": {
+                  "type": "Destination",
+                  "id": 2
+                },
+                "types": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 3
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 4
+                },
+                "delivery": {
+                  "type": "DeliveryMode",
+                  "id": 5
+                },
+                "order": {
+                  "type": "DeliveryOrder",
+                  "id": 6
+                },
+                "from": {
+                  "type": "SubscriptionStart",
+                  "id": 7
+                },
+                "retry": {
+                  "type": "RetryPolicy",
+                  "id": 8
+                },
+                "rate": {
+                  "type": "Rate",
+                  "id": 9
+                },
+                "paused": {
+                  "type": "bool",
+                  "id": 10,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "state": {
+                  "type": "SubscriptionState",
+                  "id": 11
+                },
+                "revision": {
+                  "type": "int64",
+                  "id": 12
+                },
+                "createdAt": {
+                  "type": "string",
+                  "id": 13
+                },
+                "updatedAt": {
+                  "type": "string",
+                  "id": 14
+                },
+                "secret": {
+                  "type": "string",
+                  "id": 15,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "filter": {
+                  "type": "string",
+                  "id": 16,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "Replay": {
+              "oneofs": {
+                "_subject": {
+                  "oneof": [
+                    "subject"
+                  ]
+                },
+                "_perSecond": {
+                  "oneof": [
+                    "perSecond"
+                  ]
+                }
+              },
+              "fields": {
+                "from": {
+                  "type": "LogStart",
+                  "id": 1
+                },
+                "to": {
+                  "type": "LogStart",
+                  "id": 2
+                },
+                "types": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 3
+                },
+                "subject": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "perSecond": {
+                  "type": "double",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "TargetKind": {
+              "values": {
+                "TARGET_KIND_UNSPECIFIED": 0,
+                "TARGET_KIND_NODE": 1,
+                "TARGET_KIND_GATEWAY": 2,
+                "TARGET_KIND_ORIGIN": 3,
+                "TARGET_KIND_SERVICE": 4,
+                "TARGET_KIND_ADMIN": 5,
+                "TARGET_KIND_LOGSERVER": 6,
+                "TARGET_KIND_CUSTOM": 7
+              }
+            },
+            "AnnouncedState": {
+              "values": {
+                "ANNOUNCED_STATE_UNSPECIFIED": 0,
+                "ANNOUNCED_STATE_PENDING": 1,
+                "ANNOUNCED_STATE_UP": 2,
+                "ANNOUNCED_STATE_DEGRADED": 3,
+                "ANNOUNCED_STATE_DOWN": 4,
+                "ANNOUNCED_STATE_UNKNOWN": 5
+              }
+            },
+            "HttpMethod": {
+              "values": {
+                "HTTP_METHOD_UNSPECIFIED": 0,
+                "HTTP_METHOD_GET": 1,
+                "HTTP_METHOD_HEAD": 2,
+                "HTTP_METHOD_POST": 3,
+                "HTTP_METHOD_OPTIONS": 4
+              }
+            },
+            "DnsRecord": {
+              "values": {
+                "DNS_RECORD_UNSPECIFIED": 0,
+                "DNS_RECORD_A": 1,
+                "DNS_RECORD_AAAA": 2,
+                "DNS_RECORD_CNAME": 3,
+                "DNS_RECORD_MX": 4,
+                "DNS_RECORD_NS": 5,
+                "DNS_RECORD_TXT": 6
+              }
+            },
+            "DnsRcode": {
+              "values": {
+                "DNS_RCODE_UNSPECIFIED": 0,
+                "DNS_RCODE_NOERROR": 1,
+                "DNS_RCODE_NXDOMAIN": 2,
+                "DNS_RCODE_SERVFAIL": 3,
+                "DNS_RCODE_REFUSED": 4,
+                "DNS_RCODE_FORMERR": 5,
+                "DNS_RCODE_NOTIMP": 6
+              }
+            },
+            "DnsMatch": {
+              "values": {
+                "DNS_MATCH_UNSPECIFIED": 0,
+                "DNS_MATCH_ALL": 1,
+                "DNS_MATCH_ANY": 2,
+                "DNS_MATCH_EXACT": 3
+              }
+            },
+            "JsonAssertion": {
+              "oneofs": {
+                "_above": {
+                  "oneof": [
+                    "above"
+                  ]
+                },
+                "_below": {
+                  "oneof": [
+                    "below"
+                  ]
+                },
+                "_exists": {
+                  "oneof": [
+                    "exists"
+                  ]
+                }
+              },
+              "fields": {
+                "path": {
+                  "type": "string",
+                  "id": 1
+                },
+                "equals": {
+                  "type": "google.protobuf.Value",
+                  "id": 2
+                },
+                "notEquals": {
+                  "type": "google.protobuf.Value",
+                  "id": 3
+                },
+                "in": {
+                  "rule": "repeated",
+                  "type": "google.protobuf.Value",
+                  "id": 4
+                },
+                "above": {
+                  "type": "double",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "below": {
+                  "type": "double",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "exists": {
+                  "type": "bool",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "HttpExpectation": {
+              "oneofs": {
+                "_body": {
+                  "oneof": [
+                    "body"
+                  ]
+                },
+                "_regex": {
+                  "oneof": [
+                    "regex"
+                  ]
+                }
+              },
+              "fields": {
+                "status": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 1
+                },
+                "body": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "regex": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "json": {
+                  "rule": "repeated",
+                  "type": "JsonAssertion",
+                  "id": 4
+                }
+              }
+            },
+            "HttpCheck": {
+              "oneofs": {
+                "_tlsVerify": {
+                  "oneof": [
+                    "tlsVerify"
+                  ]
+                },
+                "_degradedAfter": {
+                  "oneof": [
+                    "degradedAfter"
+                  ]
+                },
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                },
+                "_serverName": {
+                  "oneof": [
+                    "serverName"
+                  ]
+                }
+              },
+              "fields": {
+                "url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "method": {
+                  "type": "HttpMethod",
+                  "id": 2
+                },
+                "headers": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 3
+                },
+                "expect": {
+                  "type": "HttpExpectation",
+                  "id": 4
+                },
+                "tlsVerify": {
+                  "type": "bool",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "degradedAfter": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 10,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 11,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "serverName": {
+                  "type": "string",
+                  "id": 12,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "TcpCheck": {
+              "oneofs": {
+                "_send": {
+                  "oneof": [
+                    "send"
+                  ]
+                },
+                "_expect": {
+                  "oneof": [
+                    "expect"
+                  ]
+                },
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                }
+              },
+              "fields": {
+                "host": {
+                  "type": "string",
+                  "id": 1
+                },
+                "port": {
+                  "type": "int32",
+                  "id": 2
+                },
+                "send": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expect": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "GrpcCheck": {
+              "oneofs": {
+                "_service": {
+                  "oneof": [
+                    "service"
+                  ]
+                },
+                "_tls": {
+                  "oneof": [
+                    "tls"
+                  ]
+                },
+                "_tlsVerify": {
+                  "oneof": [
+                    "tlsVerify"
+                  ]
+                },
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                }
+              },
+              "fields": {
+                "host": {
+                  "type": "string",
+                  "id": 1
+                },
+                "port": {
+                  "type": "int32",
+                  "id": 2
+                },
+                "service": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "tls": {
+                  "type": "bool",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "tlsVerify": {
+                  "type": "bool",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 10,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "TlsCheck": {
+              "oneofs": {
+                "_port": {
+                  "oneof": [
+                    "port"
+                  ]
+                },
+                "_serverName": {
+                  "oneof": [
+                    "serverName"
+                  ]
+                },
+                "_tlsVerify": {
+                  "oneof": [
+                    "tlsVerify"
+                  ]
+                },
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                }
+              },
+              "fields": {
+                "host": {
+                  "type": "string",
+                  "id": 1
+                },
+                "port": {
+                  "type": "int32",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "serverName": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "tlsVerify": {
+                  "type": "bool",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "DnsCheck": {
+              "oneofs": {
+                "_server": {
+                  "oneof": [
+                    "server"
+                  ]
+                },
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                },
+                "_announceChanges": {
+                  "oneof": [
+                    "announceChanges"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "record": {
+                  "type": "DnsRecord",
+                  "id": 2
+                },
+                "server": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expect": {
+                  "rule": "repeated",
+                  "type": "string",
+                  "id": 4
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 9,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "rcode": {
+                  "type": "DnsRcode",
+                  "id": 10
+                },
+                "match": {
+                  "type": "DnsMatch",
+                  "id": 11
+                },
+                "announceChanges": {
+                  "type": "bool",
+                  "id": 12,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "IcmpCheck": {
+              "oneofs": {
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_timeout": {
+                  "oneof": [
+                    "timeout"
+                  ]
+                },
+                "_fastInterval": {
+                  "oneof": [
+                    "fastInterval"
+                  ]
+                },
+                "_failures": {
+                  "oneof": [
+                    "failures"
+                  ]
+                },
+                "_successes": {
+                  "oneof": [
+                    "successes"
+                  ]
+                }
+              },
+              "fields": {
+                "host": {
+                  "type": "string",
+                  "id": 1
+                },
+                "interval": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "timeout": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "fastInterval": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "failures": {
+                  "type": "int32",
+                  "id": 5,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "successes": {
+                  "type": "int32",
+                  "id": 6,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
+            },
+            "ProbeCheck": {
+              "oneofs": {
+                "type": {
+                  "oneof": [
+                    "http",
+                    "tcp",
+                    "grpc",
+                    "tls",
+                    "dns",
+                    "icmp"
+                  ]
+                }
+              },
+              "fields": {
+                "http": {
+                  "type": "HttpCheck",
+                  "id": 1
+                },
+                "tcp": {
+                  "type": "TcpCheck",
+                  "id": 2
+                },
+                "grpc": {
+                  "type": "GrpcCheck",
+                  "id": 3
+                },
+                "tls": {
+                  "type": "TlsCheck",
+                  "id": 4
+                },
+                "dns": {
+                  "type": "DnsCheck",
+                  "id": 5
+                },
+                "icmp": {
+                  "type": "IcmpCheck",
+                  "id": 6
+                }
+              }
+            },
+            "HeartbeatCheck": {
+              "oneofs": {
+                "_interval": {
+                  "oneof": [
+                    "interval"
+                  ]
+                },
+                "_grace": {
+                  "oneof": [
+                    "grace"
+                  ]
+                }
+              },
+              "fields": {
+                "interval": {
+                  "type": "string",
+                  "id": 1,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "grace": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "active": {
+                  "type": "ProbeCheck",
+                  "id": 3
+                }
+              }
+            },
+            "Check": {
+              "oneofs": {
+                "type": {
+                  "oneof": [
+                    "http",
+                    "tcp",
+                    "grpc",
+                    "tls",
+                    "dns",
+                    "icmp",
+                    "heartbeat"
+                  ]
+                }
+              },
+              "fields": {
+                "http": {
+                  "type": "HttpCheck",
+                  "id": 1
+                },
+                "tcp": {
+                  "type": "TcpCheck",
+                  "id": 2
+                },
+                "grpc": {
+                  "type": "GrpcCheck",
+                  "id": 3
+                },
+                "tls": {
+                  "type": "TlsCheck",
+                  "id": 4
+                },
+                "dns": {
+                  "type": "DnsCheck",
+                  "id": 5
+                },
+                "icmp": {
+                  "type": "IcmpCheck",
+                  "id": 6
+                },
+                "heartbeat": {
+                  "type": "HeartbeatCheck",
+                  "id": 7
+                }
+              }
+            },
+            "TargetSpec": {
+              "oneofs": {
+                "_parent": {
+                  "oneof": [
+                    "parent"
+                  ]
+                }
+              },
+              "fields": {
+                "kind": {
+                  "type": "TargetKind",
+                  "id": 1
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 2
+                },
+                "parent": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "check": {
+                  "type": "Check",
+                  "id": 4
+                }
+              }
+            },
+            "Target": {
+              "oneofs": {
+                "_parent": {
+                  "oneof": [
+                    "parent"
+                  ]
+                },
+                "_stateSince": {
+                  "oneof": [
+                    "stateSince"
+                  ]
+                },
+                "_episode": {
+                  "oneof": [
+                    "episode"
+                  ]
+                },
+                "_token": {
+                  "oneof": [
+                    "token"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "kind": {
+                  "type": "TargetKind",
+                  "id": 2
+                },
+                "labels": {
+                  "keyType": "string",
+                  "type": "string",
+                  "id": 3
+                },
+                "parent": {
+                  "type": "string",
+                  "id": 4,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "check": {
+                  "type": "Check",
+                  "id": 5
+                },
+                "state": {
+                  "type": "AnnouncedState",
+                  "id": 6
+                },
+                "stateSince": {
+                  "type": "string",
+                  "id": 7,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "episode": {
+                  "type": "string",
+                  "id": 8,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "revision": {
+                  "type": "int64",
+                  "id": 9
+                },
+                "createdAt": {
+                  "type": "string",
+                  "id": 10
+                },
+                "updatedAt": {
+                  "type": "string",
+                  "id": 11
+                },
+                "token": {
+                  "type": "string",
+                  "id": 12,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
+              }
             }
           }
         }
@@ -225,6 +3158,69 @@ export const NAMESPACE: object = {
       "nested": {
         "protobuf": {
           "nested": {
+            "Struct": {
+              "fields": {
+                "fields": {
+                  "keyType": "string",
+                  "type": "Value",
+                  "id": 1
+                }
+              }
+            },
+            "Value": {
+              "oneofs": {
+                "kind": {
+                  "oneof": [
+                    "nullValue",
+                    "numberValue",
+                    "stringValue",
+                    "boolValue",
+                    "structValue",
+                    "listValue"
+                  ]
+                }
+              },
+              "fields": {
+                "nullValue": {
+                  "type": "NullValue",
+                  "id": 1
+                },
+                "numberValue": {
+                  "type": "double",
+                  "id": 2
+                },
+                "stringValue": {
+                  "type": "string",
+                  "id": 3
+                },
+                "boolValue": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "structValue": {
+                  "type": "Struct",
+                  "id": 5
+                },
+                "listValue": {
+                  "type": "ListValue",
+                  "id": 6
+                }
+              }
+            },
+            "NullValue": {
+              "values": {
+                "NULL_VALUE": 0
+              }
+            },
+            "ListValue": {
+              "fields": {
+                "values": {
+                  "rule": "repeated",
+                  "type": "Value",
+                  "id": 1
+                }
+              }
+            },
             "Timestamp": {
               "fields": {
                 "seconds": {

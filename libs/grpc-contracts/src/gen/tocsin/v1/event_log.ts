@@ -8,10 +8,6 @@
 import { Observable } from "rxjs";
 import type { Timestamp } from "../../google/protobuf/timestamp.js";
 
-export const protobufPackage = "tocsin.v1";
-
-export const protobufFileName = "tocsin/v1/event_log.proto";
-
 /** The value of a CloudEvents extension attribute. */
 export interface AttributeValue {
   /** Text. */
