@@ -8,6 +8,7 @@ import {
   type VoidedProbe,
 } from '@tocsin/domain';
 import type { Target } from '../targets/target.js';
+import { AlarmSlots, type Alarm } from './alarm-slots.js';
 import type { InFlight } from './in-flight.js';
 
 /** A probe of a target that hangs takes its whole time-out, up to a minute: too long for a process that should end. */
@@ -33,18 +34,20 @@ export interface ProbeSchedulerDeps {
 
 interface Plan {
   target: Target;
-  timer: NodeJS.Timeout | undefined;
+  alarm: Alarm | undefined;
   running: Promise<void> | undefined;
 }
 
-/** Probes every target at its own cadence: each has one timer or one probe in flight, never both. */
+/** Probes every target at its own cadence: each has one alarm or one probe in flight, never both. */
 export class ProbeScheduler {
   readonly #deps: ProbeSchedulerDeps;
   readonly #plans = new Map<string, Plan>();
+  readonly #alarms: AlarmSlots;
   #stopped = false;
 
   constructor(deps: ProbeSchedulerDeps) {
     this.#deps = deps;
+    this.#alarms = new AlarmSlots(deps.clock);
   }
 
   get size(): number {
@@ -55,14 +58,14 @@ export class ProbeScheduler {
   add(target: Target): void {
     this.remove(target.name);
     if (this.#stopped) return;
-    const plan: Plan = { target, timer: undefined, running: undefined };
+    const plan: Plan = { target, alarm: undefined, running: undefined };
     this.#plans.set(target.name, plan);
     this.#arm(plan, firstProbeDelayMs(target.subject, target.policy));
   }
 
   /** A probe in flight is no longer listened to. */
   remove(name: string): void {
-    clearTimeout(this.#plans.get(name)?.timer);
+    this.#plans.get(name)?.alarm?.cancel();
     this.#plans.delete(name);
   }
 
@@ -74,7 +77,7 @@ export class ProbeScheduler {
       void plan.running.then(() => this.probeIn(name, delayMs));
       return;
     }
-    clearTimeout(plan.timer);
+    plan.alarm?.cancel();
     this.#arm(plan, delayMs);
   }
 
@@ -82,7 +85,7 @@ export class ProbeScheduler {
   replan(name: string): void {
     const plan = this.#plans.get(name);
     if (plan === undefined || plan.running !== undefined) return;
-    clearTimeout(plan.timer);
+    plan.alarm?.cancel();
     this.#arm(plan, this.#nextDelayMs(plan.target));
   }
 
@@ -100,13 +103,13 @@ export class ProbeScheduler {
   }
 
   #arm(plan: Plan, delayMs: number): void {
-    const dueMs = this.#deps.clock.monotonicMs() + delayMs;
-    plan.timer = setTimeout(() => {
-      plan.running = this.#probe(plan, dueMs).finally(() => {
+    const alarm = this.#alarms.set(delayMs, () => {
+      plan.running = this.#probe(plan, alarm.dueMs).finally(() => {
         plan.running = undefined;
         if (this.#plans.get(plan.target.name) === plan) this.#arm(plan, this.#nextDelayMs(plan.target));
       });
-    }, delayMs);
+    });
+    plan.alarm = alarm;
   }
 
   async #probe(plan: Plan, dueMs: number): Promise<void> {

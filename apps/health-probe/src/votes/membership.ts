@@ -40,9 +40,12 @@ export class Membership {
   #synced = false;
   #stopped = false;
   #told = '';
+  /** Asked for at every probe, so it is kept. */
+  #seats: readonly ObserverSeat[];
 
   constructor(deps: MembershipDeps) {
     this.#deps = deps;
+    this.#seats = [deps.self];
   }
 
   /** The others are known. */
@@ -52,9 +55,7 @@ export class Membership {
 
   /** Observers that are alive and not isolated, this one included unless it is isolated. */
   get seats(): readonly ObserverSeat[] {
-    const { self } = this.#deps;
-    const others = [...this.#seen.values()].filter(({ entry }) => !entry.isolated).map(({ entry }) => entry);
-    return this.#isolated ? others : [self, ...others];
+    return this.#seats;
   }
 
   /** Other observers that are alive, isolated or not. */
@@ -153,6 +154,8 @@ export class Membership {
   }
 
   #changed(): void {
+    const others = [...this.#seen.values()].filter(({ entry }) => !entry.isolated).map(({ entry }) => entry);
+    this.#seats = this.#isolated ? others : [this.#deps.self, ...others];
     if (!this.#synced) return;
     const now = this.seats
       .map((seat) => `${seat.id} ${seat.site}`)

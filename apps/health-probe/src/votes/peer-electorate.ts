@@ -25,7 +25,9 @@ export class PeerElectorate implements Electorate {
 
   voters(): number {
     const { self, seats } = this.#deps;
-    return 1 + seats().filter((seat) => seat.id !== self.id).length;
+    let voters = 1;
+    for (const seat of seats()) if (seat.id !== self.id) voters += 1;
+    return voters;
   }
 
   async ask(target: Target, deadlineMs: number): Promise<VoteCast[]> {
