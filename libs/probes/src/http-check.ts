@@ -1,17 +1,26 @@
-import { request, type IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import type { HttpCheck } from '@tocsin/contracts';
 import { parseDuration } from '@tocsin/domain';
 import type { Attempt } from './attempt.js';
-import { openConnection } from './connection.js';
+import { bodyFault } from './body-assertions.js';
+import { openConnection, type TlsWish } from './connection.js';
 import { degraded, failed, passed, type Finding } from './finding.js';
+import { AnswerReader } from './http-answer.js';
 import type { NameResolver } from './name-resolver.js';
 import { statusMatches } from './status-set.js';
 
-/** As much of a body is read as any honest health page needs. */
-const MAX_BODY_BYTES = 64 * 1024;
-/** And as many header bytes, so that no target fills the observer's memory. */
-const MAX_HEADER_BYTES = 64 * 1024;
+/** What a check comes down to, the same at every probe. */
+interface Prepared {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsWish | undefined;
+  readonly userAgent: string;
+  /** Request line and header fields. */
+  readonly request: string;
+}
+
+/** By declaration: a target is probed for as long as its declaration holds, and what it says is read once. */
+const prepared = new WeakMap<HttpCheck, Prepared>();
 
 /** GETs the URL on a fresh connection and looks at the status and, where wished, the body. Follows no redirect. */
 export async function checkHttp(
@@ -20,67 +29,58 @@ export async function checkHttp(
   resolver: NameResolver,
   userAgent: string,
 ): Promise<Finding> {
+  const { host, port, tls, request } = prepare(check, userAgent);
+  const socket = await openConnection(host, port, attempt, resolver, tls);
+  attempt.enter('request');
+  const answer = new AnswerReader(check.method).read(socket);
+  socket.write(request, 'latin1');
+  const { status, body } = await answer;
+  attempt.enter('assert');
+  return judge(check, status, body, attempt.durationMs);
+}
+
+function prepare(check: HttpCheck, userAgent: string): Prepared {
+  const known = prepared.get(check);
+  if (known?.userAgent === userAgent) return known;
   const url = new URL(check.url);
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const serverName = isIP(host) === 0 ? host : undefined;
-  const tls = secure ? { serverName, verify: check.tlsVerify, protocol: 'http/1.1' as const } : undefined;
-  const socket = await openConnection(host, port, attempt, resolver, tls);
-  attempt.enter('request');
-  const response = await send(check, url, socket, userAgent);
-  const body = await readBody(response, socket);
-  attempt.enter('assert');
-  return judge(check, response.statusCode ?? 0, body, attempt.durationMs);
+  const name = check.serverName ?? host;
+  const made: Prepared = {
+    host,
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    tls: secure
+      ? { serverName: isIP(name) === 0 ? name : undefined, verify: check.tlsVerify, protocol: 'http/1.1' }
+      : undefined,
+    userAgent,
+    request: requestText(check, url, userAgent),
+  };
+  prepared.set(check, made);
+  return made;
 }
 
-function send(check: HttpCheck, url: URL, socket: Socket, userAgent: string): Promise<IncomingMessage> {
+/** The schema has checked names and values of the header fields; a URL's own parts hold no line ends. */
+function requestText(check: HttpCheck, url: URL, userAgent: string): string {
   const given = new Set(Object.keys(check.headers).map((name) => name.toLowerCase()));
-  const headers: Record<string, string> = { ...check.headers };
-  const own = { host: url.host, 'user-agent': userAgent, accept: '*/*' };
-  for (const [name, value] of Object.entries(own)) if (!given.has(name)) headers[name] = value;
-  if (check.method === 'POST' && !given.has('content-length')) headers['content-length'] = '0';
-  return new Promise((resolve, reject) => {
-    // A connection of its own and no agent: nothing is pooled, and `connection: close` is sent.
-    const outgoing = request({
-      createConnection: () => socket,
-      method: check.method,
-      path: `${url.pathname}${url.search}`,
-      headers,
-      setHost: false,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    });
-    outgoing.on('response', resolve);
-    outgoing.on('error', reject);
-    outgoing.on('upgrade', (response) => resolve(response));
-    outgoing.end();
-  });
-}
-
-function readBody(response: IncomingMessage, socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  return new Promise((resolve, reject) => {
-    const finish = () => resolve(Buffer.concat(chunks, bytes).subarray(0, MAX_BODY_BYTES));
-    response.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes < MAX_BODY_BYTES) return;
-      finish();
-      socket.destroy();
-    });
-    response.on('end', finish);
-    response.on('error', reject);
-  });
+  const own = {
+    host: url.host,
+    'user-agent': userAgent,
+    accept: '*/*',
+    // Nothing is reused: a connection that was good a minute ago hides what is wrong now.
+    connection: 'close',
+    ...(check.method === 'POST' ? { 'content-length': '0' } : {}),
+  };
+  const fields = [...Object.entries(check.headers), ...Object.entries(own).filter(([name]) => !given.has(name))];
+  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `${check.method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines}\r\n`;
 }
 
 function judge(check: HttpCheck, status: number, body: Buffer, durationMs: number): Finding {
   if (!statusMatches(check.expect.status, status)) {
     return failed('assert', `HTTP ${status}, expected ${check.expect.status.join(' or ')}`);
   }
-  if (check.expect.body !== undefined && !body.includes(check.expect.body)) {
-    return failed('assert', `HTTP ${status}, but the body does not contain ${JSON.stringify(check.expect.body)}`);
-  }
+  const fault = bodyFault(check.expect, body);
+  if (fault !== undefined) return failed('assert', `HTTP ${status}, but the body ${fault}`);
   const { degradedAfter } = check;
   if (degradedAfter !== undefined && durationMs > (parseDuration(degradedAfter) ?? Infinity)) {
     return degraded(`HTTP ${status}, but after ${Math.round(durationMs)}ms, more than ${degradedAfter}`);
