@@ -48,7 +48,13 @@ export default defineConfig({
       { ...base, test: { name: 'e2e', include: ['test/e2e/**/*.spec.ts'], ...servers } },
       {
         ...base,
-        test: { name: 'chaos', include: ['test/chaos/**/*.spec.ts'], ...servers, maxWorkers: 1, testTimeout: 300_000 },
+        test: {
+          name: 'chaos',
+          include: ['test/{chaos,soak}/**/*.spec.ts'],
+          ...servers,
+          maxWorkers: 1,
+          testTimeout: 300_000,
+        },
       },
     ],
   },

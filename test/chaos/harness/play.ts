@@ -1,0 +1,34 @@
+import { type Outcome, type Scenario, SkippedScenario } from './scenario.js';
+import { World } from './world.js';
+
+/** Plays one scenario with one seed. Never throws: whatever fails is in the outcome. */
+export async function play(scenario: Scenario, seed: number): Promise<Outcome> {
+  const startedMs = performance.now();
+  const world = new World(diceOf(scenario.name, seed));
+  const outcome: Outcome = {
+    ...{ scenario: scenario.name, what: scenario.what, seed, verdict: 'kept', seconds: 0 },
+    ...{ subscribers: [], breaches: world.breaches, notes: world.notes },
+  };
+  try {
+    await scenario.play(world);
+    outcome.subscribers = await world.settle(scenario.toldWithinMs);
+  } catch (error) {
+    if (error instanceof SkippedScenario) outcome.verdict = 'skipped';
+    else outcome.subscribers = world.judgements();
+    outcome.breaches.push(error instanceof Error ? error.message : String(error));
+  }
+  outcome.breaches.push(...outcome.subscribers.flatMap(({ breaches }) => breaches));
+  if (outcome.breaches.length > 0 && outcome.verdict === 'kept') outcome.verdict = 'broken';
+  if (outcome.verdict === 'broken') process.stderr.write(world.outputs);
+  await world.end().catch((error: unknown) => {
+    outcome.verdict = 'broken';
+    outcome.breaches.push(`it does not end: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  outcome.seconds = (performance.now() - startedMs) / 1_000;
+  return outcome;
+}
+
+/** Each scenario throws its own dice: with one seed they do not all take the same turn. */
+function diceOf(name: string, seed: number): number {
+  return [...name].reduce((hash, letter) => Math.imul(hash, 31) + letter.charCodeAt(0), seed);
+}
