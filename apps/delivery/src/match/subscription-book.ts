@@ -1,3 +1,4 @@
+import { askFilter } from '@tocsin/cel';
 import {
   type LogStart,
   type SubscriptionSpec,
@@ -37,7 +38,11 @@ export class SubscriptionBook {
   /** Revisions that want an event type, of all shards. Types are few, so this is nearly always a look-up. */
   readonly #wanting = new Map<string, SubscriptionRevision[]>();
 
-  constructor(private readonly shards: number) {}
+  /** @param onFilterFailed hears of events that a filter fails on, which go nowhere, as they are matched */
+  constructor(
+    private readonly shards: number,
+    private readonly onFilterFailed?: (revision: SubscriptionRevision, event: RecordedEvent, why: string) => void,
+  ) {}
 
   /** Puts back a revision that was stored, unless it is known. */
   restore(revision: SubscriptionRevision): void {
@@ -142,7 +147,8 @@ export class SubscriptionBook {
         among(revision) &&
         event.position > revision.fromPosition &&
         (revision.toPosition === undefined || event.position <= revision.toPosition) &&
-        labelsMatch(revision.spec.labels, event),
+        labelsMatch(revision.spec.labels, event) &&
+        this.#passes(revision, event),
     );
   }
 
@@ -153,8 +159,14 @@ export class SubscriptionBook {
       (revision) =>
         (revision.toPosition === undefined || event.position <= revision.toPosition) &&
         (event.position > revision.fromPosition || isHistoryOf(revision, event)) &&
-        clauseMatches(revision.spec, event),
+        clauseMatches(revision.spec, event, askFilter),
     );
+  }
+
+  #passes(revision: SubscriptionRevision, event: RecordedEvent): boolean {
+    const mismatch = askFilter(revision.spec, event);
+    if (mismatch?.failed !== undefined) this.onFilterFailed?.(revision, event, mismatch.failed);
+    return mismatch === undefined;
   }
 
   #wantingType(type: string): SubscriptionRevision[] {

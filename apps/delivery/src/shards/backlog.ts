@@ -1,4 +1,5 @@
 import type { SubscriptionSpec } from '@tocsin/contracts';
+import { askFilter } from '@tocsin/cel';
 import { type Clock, clauseMatches, type RecordedEvent } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -212,7 +213,7 @@ export class Backlog {
   async #takeSnapshot(parked: ParkedRecord, revision: SubscriptionRevision): Promise<void> {
     const { subscription } = parked;
     const created = this.parts.book.birthOf(subscription)?.fromPosition ?? revision.fromPosition;
-    const newest = await this.#scan(parked, created, (event) => clauseMatches(revision.spec, event));
+    const newest = await this.#scan(parked, created, (event) => clauseMatches(revision.spec, event, askFilter));
     if (newest === undefined) return;
     for (const one of newest.inOrder()) {
       this.host.takeUp(subscription, { position: one.newest, subject: one.subject });

@@ -1,4 +1,5 @@
 import { replayRequestedSchema } from '@tocsin/contracts';
+import { askFilter } from '@tocsin/cel';
 import { clauseMatches, type Clock, type RecordedEvent } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -114,7 +115,8 @@ export class Replays {
     let at = Math.max(from, this.parts.clock.now());
     for (const event of events) {
       // What waits to be sent anyway is not sent twice.
-      if (clause === undefined || !clauseMatches(clause, event) || queue.at(event.position) !== undefined) continue;
+      if (clause === undefined || !clauseMatches(clause, event, askFilter) || queue.at(event.position) !== undefined)
+        continue;
       this.host.replay(subscription, event, position, at);
       at += 1_000 / spec.perSecond;
     }

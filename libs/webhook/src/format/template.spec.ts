@@ -36,6 +36,8 @@ describe('renderTemplate', () => {
     ['${data.labels}', { site: 'fra', 'a-b': 'c' }],
     ['labels ${data.labels}', 'labels {"site":"fra","a-b":"c"}'],
     ['${data.labels["a-b"]}', 'c'],
+    ['${labels.site}', 'fra'],
+    ['${data.list.exists(x, x == "two")}', true],
     ['${data.list}', [1, 'two', null]],
     ['${event.subject.substring(5).upperAscii()}', 'EDGE-FRA-17'],
     ['${has(data.region) ? data.region : "?"}', '?'],
@@ -77,10 +79,11 @@ describe('checkTemplate', () => {
   });
 
   it.each([
-    ['${1 +}', /expecting/],
+    ['${1 +}', /line 1, column 3: .*expecting/],
+    ['${evnt.type}', /there is no "evnt"/],
     ['${}', /./],
     ['${data.list.map(x, data.list.map(y, x))}', /not available/],
-    ['${data.list.all(x, x > 1)}', /not available/],
+    ['${data.list.filter(x, x > 1)}', /not available/],
     [`\${"${'x'.repeat(600)}"}`, /512 characters/],
   ])('names the place of %s', (text, message) => {
     expect(() => checkTemplate({ a: [0, text] }, '/destination/format/template')).toThrow(

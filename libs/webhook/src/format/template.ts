@@ -1,21 +1,15 @@
-import { type CelInput, celEnv, isCelError, isCelList, isCelMap, isCelUint, parse, plan } from '@bufbuild/cel';
-import { strings } from '@bufbuild/cel/ext';
+import { type Bindings, bindingsOf, compile, type Expression, ExpressionFault, jsonOf, metered } from '@tocsin/cel';
 import { jsonPointer } from '@tocsin/contracts';
-import { type JsonValue, type RecordedEvent, toCloudEvent, TocsinError } from '@tocsin/domain';
+import { type JsonValue, type RecordedEvent, TocsinError } from '@tocsin/domain';
 
-/** Caps on what a subscriber may have computed for every event. Characters, expressions, characters of one result. */
+/** Caps beside those of every expression: characters of one, how many there are, characters of one result. */
 const EXPRESSION_CHARS = 512;
 const EXPRESSIONS = 64;
 const RESULT_CHARS = 65_536;
 /** Compiled expressions kept. */
 const KEPT = 1_000;
 
-/** String functions whose result is never longer than what they are given; `replace`, `format` and `join` multiply. */
-const SAFE_FUNCTIONS = new Set(['charAt', 'indexOf', 'lastIndexOf', 'lowerAscii', 'upperAscii', 'substring', 'trim']);
-const ENVIRONMENT = celEnv({ funcs: strings.filter((candidate) => SAFE_FUNCTIONS.has(candidate.name)) });
-
-type Program = (bindings: Record<string, CelInput>) => unknown;
-const programs = new Map<string, Program>();
+const compiled = new Map<string, Expression | ExpressionFault>();
 
 /**
  * Checks a template when it is declared.
@@ -29,8 +23,8 @@ export function checkTemplate(template: JsonValue, at: string): void {
       for (const { expression } of piecesOf(value)) {
         if (expression === undefined) continue;
         count++;
-        const detail = faultOf(expression);
-        if (detail !== undefined) faults.push({ pointer: at + jsonPointer(path), detail });
+        const made = compiledOf(expression);
+        if (made instanceof ExpressionFault) faults.push({ pointer: at + jsonPointer(path), detail: made.message });
       }
     } else if (Array.isArray(value)) {
       value.forEach((inner, index) => visit(inner, [...path, String(index)]));
@@ -45,23 +39,22 @@ export function checkTemplate(template: JsonValue, at: string): void {
 }
 
 /**
- * Fills a template: each `${…}` in a string is a CEL expression over `event` (the CloudEvent) and `data` (its payload). A string that
- * is one expression takes its value, of whatever type; within a longer string the value becomes text. The result is always JSON.
- * An expression that fails (a field that this event does not have) gives null or nothing: a hole is better than no alarm.
+ * Fills a template: each `${…}` in a string is a CEL expression over `event` (the CloudEvent), `data` (its payload) and `labels`. A
+ * string that is one expression takes its value, of whatever type; within a longer string the value becomes text. The result is always
+ * JSON. All of them together may cost what one filter may. An expression that fails (a field that this event does not have) gives null or nothing: a hole is better than no alarm.
  */
 export function renderTemplate(template: JsonValue, event: RecordedEvent): JsonValue {
-  const cloudEvent = toCelInput(toCloudEvent(event));
-  const bindings = { event: cloudEvent, data: toCelInput(event.data ?? null) };
+  const bindings = bindingsOf(event);
   const fill = (value: JsonValue): JsonValue => {
     if (typeof value === 'string') return fillString(value, bindings);
     if (Array.isArray(value)) return value.map(fill);
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, fill(inner)]));
   };
-  return fill(template);
+  return metered(() => fill(template));
 }
 
-function fillString(text: string, bindings: Record<string, CelInput>): JsonValue {
+function fillString(text: string, bindings: Bindings): JsonValue {
   const pieces = piecesOf(text);
   const [only] = pieces;
   if (pieces.length === 1 && only?.expression !== undefined) return evaluate(only.expression, bindings);
@@ -75,44 +68,35 @@ function textOf(value: JsonValue): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function evaluate(expression: string, bindings: Record<string, CelInput>): JsonValue {
-  try {
-    const result = programOf(expression)(bindings);
-    const value = isCelError(result) ? null : toJson(result);
-    return textOf(value).length > RESULT_CHARS ? null : value;
-  } catch {
-    // As an error the evaluator returns: the field is left empty.
-    return null;
-  }
+function evaluate(text: string, bindings: Bindings): JsonValue {
+  const expression = compiledOf(text);
+  if (expression instanceof ExpressionFault) return null;
+  const outcome = expression.evaluate(bindings);
+  if ('failed' in outcome) return null;
+  const value = jsonOf(outcome.value);
+  return textOf(value).length > RESULT_CHARS ? null : value;
 }
 
-function faultOf(expression: string): string | undefined {
-  try {
-    programOf(expression);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : 'is not a CEL expression';
-  }
-}
-
-function programOf(expression: string): Program {
-  const known = programs.get(expression);
+function compiledOf(text: string): Expression | ExpressionFault {
+  const known = compiled.get(text);
   if (known !== undefined) return known;
-  if (expression.length > EXPRESSION_CHARS) throw new Error(`an expression may have ${EXPRESSION_CHARS} characters`);
-  const parsed = parse(expression);
-  // Nested loops over a large event take minutes, and building lists is quadratic in this evaluator.
-  if (hasLoop(parsed.expr)) throw new Error('all, exists, filter and map are not available in a template');
-  const program = plan(ENVIRONMENT, parsed) as Program;
-  const oldest = programs.size >= KEPT ? programs.keys().next().value : undefined;
-  if (oldest !== undefined) programs.delete(oldest);
-  programs.set(expression, program);
-  return program;
+  const made = compileOrFault(text);
+  const oldest = compiled.size >= KEPT ? compiled.keys().next().value : undefined;
+  if (oldest !== undefined) compiled.delete(oldest);
+  compiled.set(text, made);
+  return made;
 }
 
-function hasLoop(node: unknown): boolean {
-  if (typeof node !== 'object' || node === null) return false;
-  if ('case' in node && node.case === 'comprehensionExpr') return true;
-  return Object.values(node).some(hasLoop);
+function compileOrFault(text: string): Expression | ExpressionFault {
+  if (text.length > EXPRESSION_CHARS) {
+    return new ExpressionFault(`an expression may have ${EXPRESSION_CHARS} characters`, 1, 1);
+  }
+  try {
+    return compile(text);
+  } catch (error) {
+    if (error instanceof ExpressionFault) return error;
+    throw error;
+  }
 }
 
 /** Literal text and `${…}` expressions in turn; a brace inside a CEL string or map does not end the expression. `$${` is a plain `${`. */
@@ -153,28 +137,4 @@ function endOfExpression(text: string, from: number): number {
     else if (character === '}' && depth-- === 0) return index;
   }
   return -1;
-}
-
-/** JSON numbers without a fraction are CEL ints, so that `data.count + 1` and positions print as they were written. */
-function toCelInput(value: JsonValue): CelInput {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
-  if (Array.isArray(value)) return value.map(toCelInput);
-  if (typeof value !== 'object' || value === null) return value;
-  return new Map(Object.entries(value).map(([name, inner]): [string, CelInput] => [name, toCelInput(inner)]));
-}
-
-function toJson(value: unknown): JsonValue {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-  if (isCelUint(value)) return toJson(value.value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (isCelList(value)) return [...value].map(toJson);
-  if (isCelMap(value)) {
-    return Object.fromEntries(
-      [...value].map(([name, inner]) => [isCelUint(name) ? String(name.value) : String(name), toJson(inner)]),
-    );
-  }
-  // Timestamps and durations: `string(…)` in the expression says how they shall look.
-  return null;
 }

@@ -1,0 +1,3 @@
+import { run } from '@bufbuild/cel';
+
+export const found = run;
