@@ -80,12 +80,22 @@ export class PublishPipeline {
     return this.#failure;
   }
 
+  /** Is so much unacknowledged that the next event should wait? */
+  get full(): boolean {
+    return this.#sizes.length >= MAX_OUTSTANDING || this.#bytes >= MAX_OUTSTANDING_BYTES;
+  }
+
+  /** Resolves when there is room for an event. @throws TocsinError the pipeline's failure */
+  async room(): Promise<void> {
+    while (this.#failure === undefined && this.full) await this.#change();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   /**
-   * Sends one event, after waiting for room.
+   * Sends one event. Synchronous, so that what is published in one turn leaves in one write.
    * @throws TocsinError the pipeline's failure; `TCN_NATS_UNSUITABLE` if the server does not take messages that large
    */
-  async publish(event: Outgoing): Promise<void> {
-    while (this.#failure === undefined && this.#full()) await this.#change();
+  publish(event: Outgoing): void {
     if (this.#failure !== undefined) throw this.#failure;
     const head = headers();
     head.set(PubHeaders.ExpectedStreamHdr, JETSTREAM.eventsStream);
@@ -140,10 +150,6 @@ export class PublishPipeline {
       },
     });
     if (span.isRecording()) this.#spans.set(event.position, span);
-  }
-
-  #full(): boolean {
-    return this.#sizes.length >= MAX_OUTSTANDING || this.#bytes >= MAX_OUTSTANDING_BYTES;
   }
 
   #change(): Promise<void> {

@@ -184,8 +184,9 @@ export class RelayPublisher {
         page.catch(() => undefined);
         for (const event of events) {
           if (signal.aborted) break;
+          if (pipeline.full) await pipeline.room();
           sent++;
-          await pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
+          pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
         }
         if (ended) {
           const nudged = await this.#wakeup.wait(this.#options.pollMs ?? DEFAULT_POLL_MS, signal);
