@@ -72,6 +72,8 @@ async function readsAndStart(stage: Stage, filled: number): Promise<BigLine[]> {
     ),
     await reads(stage, `read 100 by position, of ${filled}`, () => `/v1/events?limit=100&after=${anywhere()}`),
   ];
+  // A recorder that has a stream to fill is ready only when it has: that is the relay's speed, not the start's.
+  await stage.untilRelayed();
   await stage.stopRecorder();
   const startMs = await stage.startRecorder();
   return [...lines, { what: `start until ready, with ${filled}`, p50Ms: startMs }];

@@ -152,6 +152,13 @@ export class Stage {
     return streams.find(({ name }) => name === 'EVENTS')?.state.last_seq ?? 0;
   }
 
+  /** Waits until the relay has nothing left to do; resolves to the last position. */
+  async untilRelayed(): Promise<number> {
+    let head = await this.relayed();
+    for (let before = -1; head !== before; await delay(1_500)) [before, head] = [head, await this.relayed()];
+    return head;
+  }
+
   /** The broker loses its store and is back. */
   async wipeBroker(): Promise<void> {
     const { port } = this.#nats;

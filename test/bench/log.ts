@@ -78,8 +78,7 @@ async function measure(stage: Stage): Promise<void> {
 /** The store is wiped, and the relay fills it again: how fast it can be, with nothing else to do. */
 async function measureRelay(stage: Stage, ratios: (rate: number) => Partial<Line>): Promise<void> {
   say('relay');
-  let head = await stage.relayed();
-  for (let before = -1; head !== before; await delay(1_500)) [before, head] = [head, await stage.relayed()];
+  const head = await stage.untilRelayed();
   await stage.wipeBroker();
   const first = await filledTo(stage, 1);
   const last = await filledTo(stage, head);
