@@ -88,7 +88,8 @@ export const verifyKeyReplySchema = z.object({
       name: nameSchema,
       role: keyRoleSchema,
       rate: keyRateSchema.optional(),
-      labels: labelsSchema.optional(),
+      /** Labels of everything it may see. */
+      scope: labelsSchema.optional(),
     })
     .optional(),
 });

@@ -80,7 +80,7 @@ export async function bootstrap(module: DynamicModule | Type, options: Bootstrap
     });
     const reflector = app.get(Reflector);
     app.useGlobalFilters(new ProblemFilter(logger));
-    app.useGlobalGuards(new ApiKeyGuard(reflector, options.verifier, logger));
+    app.useGlobalGuards(new ApiKeyGuard(reflector, options.verifier));
     app.useGlobalInterceptors(new SpanNames(), new BodyReader(reflector, options.bodyLimitBytes));
     app.useGlobalPipes(new SchemaPipe());
     await options.configure?.(app);

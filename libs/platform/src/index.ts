@@ -8,14 +8,18 @@ export { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
 export { USUAL_RATE } from './access/call-rate.js';
 export { ExpiringCache } from './access/expiring-cache.js';
 export { RegistryKeyVerifier } from './access/registry-key-verifier.js';
-export { CurrentPrincipal, Public, RequireRole } from './access/decorators.js';
+export { CurrentPrincipal, KeyWatch, Public, RequireRole, RespectsScope } from './access/decorators.js';
+export type { WhileAllowed } from './access/key-watch.js';
 export {
   anyOfVerifiers,
+  hasScope,
   type KeyVerifier,
   type Principal,
   type Role,
   ROLES,
   roleSatisfies,
+  type Scope,
+  scopeText,
 } from './access/principal.js';
 export { bootstrap, type BootstrapOptions, type RunningApp } from './bootstrap.js';
 export { API_KEY_MIN_CHARS, commonFields } from './config/common-fields.js';

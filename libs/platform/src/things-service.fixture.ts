@@ -16,6 +16,7 @@ import {
   Public,
   ReadinessRegistry,
   RequireRole,
+  RespectsScope,
   type RunningApp,
   type ServiceContext,
   systemClock,
@@ -40,6 +41,13 @@ class ThingsController {
   @RequireRole('viewer')
   read(@Param('name', zodParam(z.string().max(5, 'must be at most 5 characters'), 'name')) name: string) {
     return { name };
+  }
+
+  @Get('scoped')
+  @RequireRole('viewer')
+  @RespectsScope()
+  scoped(@CurrentPrincipal() principal: Principal) {
+    return { scope: principal.scope };
   }
 
   @Put('things/:name')
@@ -119,6 +127,8 @@ const KEYS: Record<string, Principal> = {
   viewer: { name: 'dashboard', role: 'viewer' },
   editor: { name: 'ci', role: 'editor' },
   producer: { name: 'deployer', role: 'producer' },
+  scoped: { name: 'team-a', role: 'editor', scope: { team: 'a' } },
+  slow: { name: 'slow', role: 'viewer', rate: { perSecond: 0.1, burst: 1 } },
 };
 const bootstrapKey = new BootstrapKeyVerifier(ADMIN_KEY);
 const verifier: KeyVerifier = { verify: async (key) => KEYS[key] ?? bootstrapKey.verify(key) };

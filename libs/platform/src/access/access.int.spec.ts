@@ -47,6 +47,33 @@ describe('access', () => {
     expect(JSON.stringify(logged())).not.toContain('token=abc');
   });
 
+  it('logs a refusal once, with the reason, also of one that calls too often', async () => {
+    await start();
+    await call('/v1/things/a', { key: 'slow' });
+    expect((await call('/v1/things/a', { key: 'slow' })).status).toBe(429);
+    await call('/v1/things/a', { key: 'viewer', method: 'PUT' });
+    expect(logged().filter(({ code }) => code !== undefined)).toMatchObject([
+      {
+        msg: 'call denied',
+        code: 'TCN_OVERLOADED',
+        principal: 'slow',
+        reason: 'the key "slow" may make 0.1 calls a second',
+      },
+      { msg: 'call denied', code: 'TCN_FORBIDDEN', principal: 'dashboard', reason: expect.stringContaining('editor') },
+    ]);
+  });
+
+  it('lets a key with a scope in only where the scope is looked at', async () => {
+    await start();
+    const refused = await call('/v1/things/a', { key: 'scoped' });
+    expect([refused.status, refused.body['detail']]).toEqual([
+      403,
+      'the key "team-a" is for team=a only, and this call is about everything',
+    ]);
+    expect((await call('/v1/scoped', { key: 'scoped' })).body).toEqual({ scope: { team: 'a' } });
+    expect((await call('/v1/scoped', { key: 'viewer' })).status).toBe(200);
+  });
+
   it('does not log the token of a heartbeat', async () => {
     await start();
     await call('/v1/heartbeats/hb_4711', { method: 'POST' });

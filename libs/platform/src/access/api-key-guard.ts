@@ -2,34 +2,24 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import { TocsinError } from '@tocsin/domain';
 import type { Request } from 'express';
-import { pathOf } from '../errors/problem-filter.js';
-import type { Logger } from '../logging/logger.js';
-import { redactPath } from '../logging/redact.js';
+import { isDeepStrictEqual } from 'node:util';
 import { CallRate } from './call-rate.js';
-import { PUBLIC_METADATA, ROLES_METADATA } from './metadata.js';
-import { type KeyVerifier, type Principal, type Role, roleSatisfies } from './principal.js';
+import { rememberCaller } from './caller.js';
+import { PUBLIC_METADATA, ROLES_METADATA, SCOPE_METADATA } from './metadata.js';
+import { hasScope, type KeyVerifier, type Principal, type Role, roleSatisfies, scopeText } from './principal.js';
 
 /** Longest key that is looked at: far above any real one, so that nobody makes us hash a megabyte. */
 const KEY_MAX_CHARS = 1024;
 
-const principals = new WeakMap<object, Principal>();
-
-/** Who calls, once the guard has let the call in; undefined on public routes. */
-export function principalOf(context: ExecutionContext): Principal | undefined {
-  return principals.get(carrierOf(context));
-}
-
-/** Lets in who has a key with the needed role, over HTTP and gRPC alike. Every refusal is logged, without the key. */
+/** Lets in who has a key with the needed role, over HTTP and gRPC alike. What it refuses the error filter logs, without the key. */
 export class ApiKeyGuard implements CanActivate {
   readonly #reflector: Reflector;
   readonly #verifier: KeyVerifier;
-  readonly #logger: Logger;
   readonly #rate = new CallRate();
 
-  constructor(reflector: Reflector, verifier: KeyVerifier, logger: Logger) {
+  constructor(reflector: Reflector, verifier: KeyVerifier) {
     this.#reflector = reflector;
     this.#verifier = verifier;
-    this.#logger = logger;
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -40,47 +30,32 @@ export class ApiKeyGuard implements CanActivate {
     ];
     const key = bearerKey(authorizationOf(context));
     if (key === undefined) {
-      throw this.#denied(
-        context,
-        new TocsinError('TCN_UNAUTHENTICATED', 'send an API key: Authorization: Bearer <key>'),
-      );
+      throw new TocsinError('TCN_UNAUTHENTICATED', 'send an API key: Authorization: Bearer <key>');
     }
     const principal = await this.#verifier.verify(key);
-    if (principal === undefined) {
-      throw this.#denied(context, new TocsinError('TCN_UNAUTHENTICATED', 'this API key is not known'));
-    }
+    if (principal === undefined) throw new TocsinError('TCN_UNAUTHENTICATED', 'this API key is not known');
+    rememberCaller(context, { principal, stillAllowed: () => this.#isStill(principal, key, required) });
     if (!roleSatisfies(principal.role, required)) {
       const detail = `this needs a key with the role ${required.join(' or ')}; the key "${principal.name}" has the role ${principal.role}`;
-      throw this.#denied(context, new TocsinError('TCN_FORBIDDEN', detail), principal);
+      throw new TocsinError('TCN_FORBIDDEN', detail);
+    }
+    if (hasScope(principal) && !this.#reflector.getAllAndOverride<boolean | undefined>(SCOPE_METADATA, places)) {
+      const detail = `the key "${principal.name}" is for ${scopeText(principal.scope)} only, and this call is about everything`;
+      throw new TocsinError('TCN_FORBIDDEN', detail);
     }
     await this.#rate.count(principal);
-    principals.set(carrierOf(context), principal);
     return true;
   }
 
-  #denied(context: ExecutionContext, error: TocsinError, principal?: Principal): TocsinError {
-    const call =
-      context.getType() === 'http'
-        ? httpCall(context.switchToHttp().getRequest<Request>())
-        : { call: `${context.getClass().name}.${context.getHandler().name}` };
-    this.#logger.warn({ ...call, code: error.code, principal: principal?.name, role: principal?.role }, 'call denied');
-    return error;
+  /** A registry that does not answer refuses its keys, here as for new calls. */
+  async #isStill(principal: Principal, key: string, required: readonly Role[]): Promise<boolean> {
+    try {
+      const now = await this.#verifier.verify(key);
+      return now !== undefined && roleSatisfies(now.role, required) && isDeepStrictEqual(now.scope, principal.scope);
+    } catch {
+      return false;
+    }
   }
-}
-
-function httpCall(request: Request): Record<string, unknown> {
-  return {
-    method: request.method,
-    path: redactPath(pathOf(request.originalUrl)),
-    remote: request.socket.remoteAddress,
-  };
-}
-
-/** What belongs to this call alone: the HTTP request, or the metadata of the gRPC call. */
-function carrierOf(context: ExecutionContext): object {
-  return context.getType() === 'http'
-    ? context.switchToHttp().getRequest<Request>()
-    : context.switchToRpc().getContext<object>();
 }
 
 function authorizationOf(context: ExecutionContext): string | undefined {

@@ -6,6 +6,9 @@ import type { Principal } from './principal.js';
 /** Far above any honest client, low enough that one that runs wild leaves room for the others. */
 export const USUAL_RATE: KeyRate = { perSecond: 1_000 };
 
+/** A key has made more calls than it may. */
+export class RateExceeded extends TocsinError {}
+
 interface Limited {
   readonly rate: KeyRate;
   readonly limiter: RateLimiterMemory;
@@ -15,7 +18,7 @@ interface Limited {
 export class CallRate {
   readonly #limited = new Map<string, Limited>();
 
-  /** @throws TocsinError `TCN_OVERLOADED` with the time after which a call is taken again */
+  /** @throws RateExceeded `TCN_OVERLOADED` with the time after which a call is taken again */
   async count({ name, rate }: Principal): Promise<void> {
     if (rate === undefined) return;
     let limited = this.#limited.get(name);
@@ -27,7 +30,7 @@ export class CallRate {
       await limited.limiter.consume(name);
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;
-      throw new TocsinError('TCN_OVERLOADED', `the key "${name}" may make ${rate.perSecond} calls a second`, {
+      throw new RateExceeded('TCN_OVERLOADED', `the key "${name}" may make ${rate.perSecond} calls a second`, {
         retryAfterMs: Math.max(1, refused.msBeforeNext),
       });
     }

@@ -11,6 +11,23 @@ export interface Principal {
   role: Role;
   /** Calls it may make, per process. Absent: as many as it likes. */
   rate?: KeyRate | undefined;
+  /** Labels that all it sees and changes must carry. Absent or empty: everything. */
+  scope?: Scope | undefined;
+}
+
+/** Labels that limit a key. */
+export type Scope = Readonly<Record<string, string>>;
+
+/** Is the key limited to a part of everything? */
+export function hasScope<P extends Pick<Principal, 'scope'>>(principal: P): principal is P & { scope: Scope } {
+  return principal.scope !== undefined && Object.keys(principal.scope).length > 0;
+}
+
+/** `team=a, site=fra`, for people. */
+export function scopeText(scope: Scope): string {
+  return Object.entries(scope)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ');
 }
 
 /** Says whose key this is. */

@@ -1,8 +1,10 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
-import { TocsinError } from '@tocsin/domain';
+import { type Fault, TocsinError } from '@tocsin/domain';
 import type { Request, Response } from 'express';
 import { type Observable, throwError } from 'rxjs';
 import type { Logger } from '../logging/logger.js';
+import { describeDenial, isDenial } from '../access/denial.js';
+import { pathOf } from '../http/path-of.js';
 import { redactPath } from '../logging/redact.js';
 import { allowedMethods } from './allowed-methods.js';
 import { problemHeaders, toProblem, toTocsinError } from './problem.js';
@@ -13,13 +15,26 @@ export interface GrpcError {
   code: number;
   message: string;
   details: string;
+  /** The stable code by itself. */
+  reason: string;
+  /** Fields at fault; what they point into is the message that was sent, where that is known. */
+  faults: readonly Fault[];
+  /** Milliseconds after which a retry makes sense, where that is known. */
+  retryAfterMs: number | undefined;
 }
 
 /** A gRPC status of an error; the details begin with our code, since gRPC's own are too few to tell errors apart. */
 export function toGrpcError(error: TocsinError): GrpcError {
   const { detail } = toProblem(error);
   const details = `${error.code}: ${detail}`;
-  return { code: GRPC_STATUS[ERROR_STATUS[error.code].grpc], message: details, details };
+  return {
+    code: GRPC_STATUS[ERROR_STATUS[error.code].grpc],
+    message: details,
+    details,
+    reason: error.code,
+    faults: error.faults,
+    retryAfterMs: error.retryAfterMs,
+  };
 }
 
 /** Answers every error, of ours or of the framework: over HTTP with a problem document, over gRPC with a status. */
@@ -34,7 +49,7 @@ export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): Observable<never> | void {
     if (host.getType() !== 'http') {
       const error = toTocsinError(thrown);
-      this.#log(error, thrown, {});
+      this.#log(error, thrown, host, {});
       return throwError(() => toGrpcError(error));
     }
     const request = host.switchToHttp().getRequest<Request>();
@@ -50,7 +65,7 @@ export class ProblemFilter implements ExceptionFilter {
           : new TocsinError('TCN_METHOD_NOT_ALLOWED', `${path} takes ${methods.join(', ')}, not ${request.method}`);
       if (methods.length > 0 && !response.headersSent) response.setHeader('allow', methods.join(', '));
     }
-    this.#log(error, thrown, { method: request.method, path: redactPath(path) });
+    this.#log(error, thrown, host, { method: request.method, path: redactPath(path) });
     if (response.headersSent) {
       // Half an answer is out: the one honest sign left is to break the connection.
       response.destroy();
@@ -60,17 +75,16 @@ export class ProblemFilter implements ExceptionFilter {
     response.writeHead(problem.status, problemHeaders(error)).end(JSON.stringify(problem));
   }
 
-  #log(error: TocsinError, thrown: unknown, fields: Record<string, unknown>): void {
+  /** One line for each. A denied call is named with who made it: somebody may be trying what he must not. */
+  #log(error: TocsinError, thrown: unknown, host: ArgumentsHost, fields: Record<string, unknown>): void {
+    if (isDenial(error)) {
+      this.#logger.warn(describeDenial(host, error), 'call denied');
+      return;
+    }
     const status = ERROR_STATUS[error.code].http;
     const entry = { ...fields, code: error.code, status };
     if (status === 500) this.#logger.error({ ...entry, err: thrown }, 'request failed');
     else if (status > 500) this.#logger.warn({ ...entry, detail: error.message }, 'request not served');
     else this.#logger.debug({ ...entry, detail: error.message }, 'request refused');
   }
-}
-
-/** The path of a request target, without the query. */
-export function pathOf(target: string): string {
-  const end = target.search(/[?#]/);
-  return end === -1 ? target : target.slice(0, end);
 }

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { listenError, TocsinError } from '@tocsin/domain';
 import type { Application, Request, RequestHandler, Response } from 'express';
-import { pathOf } from '../errors/problem-filter.js';
+import { pathOf } from './path-of.js';
 import { problemHeaders, toProblem } from '../errors/problem.js';
 import { HttpMetrics } from '../telemetry/http-metrics.js';
 

@@ -110,9 +110,16 @@ function operationOf(route: ServedRoute, operation: ApiOperation, { tag, problem
   };
 }
 
-function needs({ roles }: ServedRoute): string {
+function needs({ roles, scoped }: ServedRoute): string {
   if (roles === undefined) return 'Needs no key.';
-  return `Needs a key with the role ${ROLES.filter((role) => roleSatisfies(role, roles)).join(' or ')}.`;
+  const able = ROLES.filter((role) => roleSatisfies(role, roles));
+  // An admin's key has no scope.
+  const scope = scoped
+    ? ' A key with a scope (`labels`) sees and changes only what carries them.'
+    : able.some((role) => role !== 'admin')
+      ? ' A key with a scope (`labels`) is refused.'
+      : '';
+  return `Needs a key with the role ${able.join(' or ')}.${scope}`;
 }
 
 function pathParameters({ path }: ServedRoute, operation: ApiOperation): Json[] {

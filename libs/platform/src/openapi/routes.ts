@@ -1,7 +1,7 @@
 import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, type ModulesContainer, type Reflector } from '@nestjs/core';
-import { PUBLIC_METADATA, ROLES_METADATA } from '../access/metadata.js';
+import { PUBLIC_METADATA, ROLES_METADATA, SCOPE_METADATA } from '../access/metadata.js';
 import type { Role } from '../access/principal.js';
 
 /** A route as the application serves it. */
@@ -14,6 +14,8 @@ export interface ServedRoute {
   readonly id: string;
   /** A key needs one of these roles, or one that includes it; absent where no key is needed. */
   readonly roles: readonly Role[] | undefined;
+  /** A key with a scope may call it, and sees no more than what is in it. */
+  readonly scoped: boolean;
 }
 
 type Handler = (...parameters: never[]) => unknown;
@@ -38,6 +40,7 @@ export function servedRoutes(modules: ModulesContainer, reflector: Reflector): S
           path: joined(paths),
           id: idOf(metatype.name, name),
           roles: isPublic === true ? undefined : (roles ?? ['admin']),
+          scoped: reflector.getAllAndOverride<boolean | undefined>(SCOPE_METADATA, [handler, metatype]) === true,
         });
       }
     }
