@@ -24,6 +24,7 @@ import { RegistryLog } from './log/registry-log.js';
 import { AnswerStore } from './once/answer-store.js';
 import { MaintenanceController } from './maintenance/maintenance.controller.js';
 import { MaintenanceWindows } from './maintenance/maintenance-windows.js';
+import { WindowLog } from './maintenance/window-log.js';
 import { ProjectionStore } from './projection/projection-store.js';
 import { Projector } from './projection/projector.js';
 import { RebuildProjection } from './projection/rebuild-projection.js';
@@ -96,11 +97,11 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
               onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
             }),
         },
-        {
-          provide: ProjectionStore,
+        ...[ProjectionStore, TargetStore, SubscriptionStore, KeyStore].map((Store) => ({
+          provide: Store,
           inject: [Database],
-          useFactory: (database: Database) => new ProjectionStore(database),
-        },
+          useFactory: (database: Database) => new Store(database),
+        })),
         {
           provide: Projector,
           inject: [ProjectionStore],
@@ -127,21 +128,10 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           useFactory: (database: Database, log: RegistryLog) =>
             new RebuildProjection(database, (after) => log.page(after)),
         },
-        { provide: TargetStore, inject: [Database], useFactory: (database: Database) => new TargetStore(database) },
-        {
-          provide: SubscriptionStore,
-          inject: [Database],
-          useFactory: (database: Database) => new SubscriptionStore(database),
-        },
         {
           provide: SealedStore,
           inject: [Database],
           useFactory: (database: Database) => new SealedStore(database, sealer),
-        },
-        {
-          provide: KeyStore,
-          inject: [Database],
-          useFactory: (database: Database) => new KeyStore(database),
         },
         {
           provide: AnswerStore,
@@ -207,6 +197,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
               projector,
               feed,
               closer,
+              listeners: [feed, closer, windows],
               responders: [responder, keyResponder, windows],
               sweeper,
             });
@@ -279,9 +270,18 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         { provide: ReadKeys, inject: [KeyStore], useFactory: (keys: KeyStore) => new ReadKeys(keys) },
         {
           provide: ApplyDeclarations,
-          inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore],
-          useFactory: (log: RegistryLog, targets: TargetStore, subscriptions: SubscriptionStore, seals: SealedStore) =>
-            new ApplyDeclarations({ log, targets, subscriptions, seals, checkDestination, secrets }),
+          inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore, MaintenanceWindows],
+          useFactory: (
+            log: RegistryLog,
+            targets: TargetStore,
+            subscriptions: SubscriptionStore,
+            seals: SealedStore,
+            windows: MaintenanceWindows,
+          ) =>
+            new ApplyDeclarations({
+              ...{ log, targets, subscriptions, seals, windows, checkDestination, secrets, clock },
+              windowLog: new WindowLog(broker),
+            }),
         },
       ],
     };

@@ -1,5 +1,5 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import type { Projector } from './projection/projector.js';
+import type { ProjectionListener, Projector } from './projection/projector.js';
 import type { ObserverFeed } from './targets/observer-feed.js';
 import type { OutageCloser } from './targets/outage-closer.js';
 import type { Sweeper } from './upkeep/sweeper.js';
@@ -15,6 +15,7 @@ export class RegistryService implements OnApplicationBootstrap, OnApplicationShu
   readonly #projector: Projector;
   readonly #feed: ObserverFeed;
   readonly #closer: OutageCloser;
+  readonly #listeners: readonly ProjectionListener[];
   readonly #responders: readonly Responder[];
   readonly #sweeper: Sweeper;
   #stopped: Promise<void> | undefined;
@@ -23,19 +24,20 @@ export class RegistryService implements OnApplicationBootstrap, OnApplicationShu
     projector: Projector;
     feed: ObserverFeed;
     closer: OutageCloser;
+    listeners: readonly ProjectionListener[];
     responders: readonly Responder[];
     sweeper: Sweeper;
   }) {
     this.#projector = parts.projector;
     this.#feed = parts.feed;
     this.#closer = parts.closer;
+    this.#listeners = parts.listeners;
     this.#responders = parts.responders;
     this.#sweeper = parts.sweeper;
   }
 
   onApplicationBootstrap(): void {
-    this.#projector.listen(this.#feed);
-    this.#projector.listen(this.#closer);
+    for (const listener of this.#listeners) this.#projector.listen(listener);
     this.#projector.start();
     this.#feed.start();
     for (const responder of this.#responders) responder.start();

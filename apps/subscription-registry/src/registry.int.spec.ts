@@ -411,7 +411,11 @@ describe('apply', () => {
       created: ['subscription/ap-s', 'target/ap-1', 'target/ap-2'],
       updated: [],
       unchanged: [],
+      deleted: [],
+      takenOver: {},
+      revisions: { 'subscription/ap-s': 0, 'target/ap-1': 0, 'target/ap-2': 0 },
       secrets: {},
+      tokens: {},
     });
     expect(recorder.events).toHaveLength(before);
 
@@ -425,7 +429,8 @@ describe('apply', () => {
     expect((await registry.call('GET', '/v1/targets/ap-2')).status).toBe(200);
 
     const again = await registry.call('POST', '/v1/apply', body);
-    expect(again.body).toEqual({ created: [], updated: [], unchanged: dry.body.created, secrets: {} });
+    expect(again.body).toMatchObject({ created: [], updated: [], unchanged: dry.body.created, secrets: {} });
+    expect(recorder.events).toHaveLength(before + 3);
 
     const changed = structuredClone(body);
     changed.targets[1]!.check = { ...CHECK, url: 'https://other.example/' };

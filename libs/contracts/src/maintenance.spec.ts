@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { maintenanceSpans, maintenanceSpecSchema } from './maintenance.js';
+import { faultsOf } from './problem.js';
 
 const DAY = 86_400_000;
 const ms = (text: string) => Date.parse(text);
@@ -46,5 +47,20 @@ describe('a maintenance window', () => {
     expect(faults({ ...sundays, start: '2026-03-01T02:00:00Z' })).toBe(false);
     expect(faults({ start: '2026-05-01T00:00:00Z', end: '2026-05-01T00:00:00Z' })).toBe(false);
     expect(faults({ ...sundays, rrule: 'FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1' })).toBe(true);
+  });
+});
+
+describe('what is wrong with a window', () => {
+  const pointersOf = (spec: object) => {
+    const checked = maintenanceSpecSchema.safeParse(spec);
+    return checked.success ? [] : faultsOf(checked.error).map(({ pointer }) => pointer);
+  };
+
+  it('is said of the form that comes nearest to it', () => {
+    expect(pointersOf({ start: '2030-01-01T00:00:00Z', ende: 'x' })).toEqual(['/end', '/ende']);
+    expect(pointersOf({ start: '2030-01-01T00:00:00', rrule: 'FREQ=DAILY', timeZone: 'Europe/Berlin' })).toEqual([
+      '/duration',
+    ]);
+    expect(pointersOf({ start: '2030-01-02T00:00:00Z', end: '2030-01-01T00:00:00Z' })).toEqual(['/end']);
   });
 });

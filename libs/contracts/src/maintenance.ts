@@ -32,11 +32,9 @@ const targetsOfWindow = {
   reason: z.string().max(1024).optional(),
 };
 
-const onceSchema = z
-  .strictObject({ ...targetsOfWindow, start: timestampSchema, end: timestampSchema })
-  .refine(({ start, end }) => Date.parse(end) > Date.parse(start), { path: ['end'], error: 'must be after the start' });
+const onceFields = { ...targetsOfWindow, start: timestampSchema, end: timestampSchema };
 
-const repeatedSchema = z.strictObject({
+const repeatedFields = {
   ...targetsOfWindow,
   start: z.iso
     .datetime({ local: true, offset: false, error: 'must be a local time without a zone, such as 2030-01-31T02:00:00' })
@@ -55,11 +53,27 @@ const repeatedSchema = z.strictObject({
     .refine(isTimeZone, 'must be an IANA time zone, such as Europe/Berlin')
     .meta({ examples: ['Europe/Berlin'] }),
   duration: durationSchema({ min: '1m', max: '30d' }),
-});
+};
+
+function endsAfterItBegins({ start, end }: { start: string; end: string }): boolean {
+  return Date.parse(end) > Date.parse(start);
+}
+const END_FAULT = { path: ['end'], error: 'must be after the start' };
 
 /** What a PUT on a maintenance window takes: one span of time, or one that comes again by a rule. */
-export const maintenanceSpecSchema = z.union([onceSchema, repeatedSchema]).meta({ id: 'MaintenanceSpec' });
+export const maintenanceSpecSchema = z
+  .union([z.strictObject(onceFields).refine(endsAfterItBegins, END_FAULT), z.strictObject(repeatedFields)])
+  .meta({ id: 'MaintenanceSpec' });
 export type MaintenanceSpec = z.infer<typeof maintenanceSpecSchema>;
+
+/** A maintenance window with its name inside, as `tocsin.yaml` and `POST /v1/apply` write it. */
+export const namedMaintenanceSchema = z
+  .union([
+    z.strictObject({ name: nameSchema, ...onceFields }).refine(endsAfterItBegins, END_FAULT),
+    z.strictObject({ name: nameSchema, ...repeatedFields }),
+  ])
+  .meta({ id: 'NamedMaintenance' });
+export type NamedMaintenance = z.infer<typeof namedMaintenanceSchema>;
 
 /** A window as the API shows it. */
 export const maintenanceViewSchema = z

@@ -21,8 +21,14 @@ export function jsonPointer(path: readonly PropertyKey[]): string {
 }
 
 /** What zod found, as faults with JSON pointers; one per unknown key, the nearest branch of a union. */
-export function faultsOf(error: z.ZodError): Fault[] {
+export function faultsOf(error: Pick<z.ZodError, 'issues'>): Fault[] {
   return error.issues.flatMap((issue): Fault[] => {
+    if (issue.code === 'invalid_union') {
+      // What comes nearest is what was meant: an unknown discriminator has no branches, and is its own message.
+      const [nearest] = issue.errors.toSorted((one, other) => one.length - other.length);
+      if (nearest === undefined) return [{ pointer: jsonPointer(issue.path), detail: issue.message }];
+      return faultsOf({ issues: nearest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) });
+    }
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]), detail: 'unknown field' }));
     }

@@ -1,57 +1,63 @@
 import type { ApplyRequest } from '@tocsin/contracts';
 import { type Fault, isTocsinError, TocsinError } from '@tocsin/domain';
-import type { Outcome } from '../log/outcome.js';
-import type { Declaration } from '../log/registry-log.js';
+import { type OwnedWindow, planWindow, windowSubject } from '../maintenance/window-log.js';
 import { subscriptionSubject, targetDeclarationSubject } from '../projection/change.js';
 import { planSubscription, type SecretSource, type DestinationCheck } from '../subscriptions/plan-subscription.js';
-import type { NewSeal, SealedStore } from '../subscriptions/sealed-store.js';
+import type { SealedStore } from '../subscriptions/sealed-store.js';
 import type { StandingSubscription } from '../subscriptions/subscription-store.js';
 import { checkTargetSpec, planTarget } from '../targets/declare-target.js';
 import type { StandingTarget } from '../targets/target-store.js';
-
-/** One declared thing and what has to be done for it. */
-export interface ApplyStep {
-  /** `target/<name>` or `subscription/<name>`. */
-  readonly subject: string;
-  readonly outcome: Outcome;
-  readonly declaration?: Declaration;
-  readonly seal?: NewSeal;
-  /** Signing secret made for a new subscription, with the subscription's name. */
-  readonly secret?: { readonly name: string; readonly value: string };
-}
+import type { ApplyStep } from './apply-step.js';
+import type { Standing } from './plan-removals.js';
 
 /** What an apply is planned against. */
-export interface ApplyContext {
-  readonly targets: ReadonlyMap<string, StandingTarget>;
-  readonly subscriptions: ReadonlyMap<string, StandingSubscription>;
+export interface ApplyContext extends Standing {
   readonly seals: Pick<SealedStore, 'open'>;
   readonly actor: string;
   readonly checkDestination: DestinationCheck;
   readonly secrets: SecretSource;
 }
 
-const NOTHING_YET = { version: 0 };
+const NOTHING_YET: StandingTarget & StandingSubscription & OwnedWindow = { version: 0 };
 
 /**
  * What has to be recorded so that everything stands as declared. Subscriptions come first: what happens to the new targets is
- * then told to the new subscribers from the beginning.
- * @throws TocsinError `TCN_INVALID` or `TCN_EGRESS_BLOCKED` with every fault there is, as pointers into the request
+ * then told to the new subscribers from the beginning. Windows come before targets, so that a new target is in its window from the start.
+ * @throws TocsinError `TCN_INVALID`, `TCN_EGRESS_BLOCKED` or `TCN_CONFLICT` (something is another owner's) with every fault there is, as
+ *   pointers into the request
  */
 export function planApply(request: ApplyRequest, context: ApplyContext): ApplyStep[] {
   const faults = new FaultList();
-  faults.addDuplicates('targets', request.targets);
-  faults.addDuplicates('subscriptions', request.subscriptions);
+  for (const list of ['targets', 'subscriptions', 'maintenance'] as const) faults.addDuplicates(list, request[list]);
+  const { actor } = context;
   const owned = request.owner === undefined ? {} : { owner: request.owner };
 
   const subscriptions = request.subscriptions.map(({ name, ...spec }, index) =>
     faults.collect(`/subscriptions/${index}`, (): ApplyStep => {
       const standing = context.subscriptions.get(name) ?? NOTHING_YET;
       const current = context.seals.open(name, standing);
-      const { secret, ...plan } = planSubscription({ name, spec, standing, current, ...owned, ...context });
+      const { secret, seal, outcome, declaration } = planSubscription({
+        ...{ name, spec, standing, current, ...owned, actor },
+        checkDestination: context.checkDestination,
+        secrets: context.secrets,
+      });
       return {
-        subject: subscriptionSubject(name),
-        ...plan,
+        ...stepOf('subscription', name, subscriptionSubject(name), standing.declared?.revision),
+        ...ownership(request, standing.declared),
+        ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
+        ...(seal === undefined ? {} : { seal }),
         ...(secret === undefined ? {} : { secret: { name, value: secret } }),
+      };
+    }),
+  );
+  const windows = request.maintenance.map(({ name, ...spec }, index) =>
+    faults.collect(`/maintenance/${index}`, (): ApplyStep => {
+      const standing = context.maintenance.get(name) ?? NOTHING_YET;
+      const { outcome, declaration } = planWindow({ name, spec, standing, actor, ...owned });
+      return {
+        ...stepOf('maintenance', name, windowSubject(name), standing.window?.revision),
+        ...ownership(request, standing.window === undefined ? undefined : standing),
+        ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
       };
     }),
   );
@@ -59,28 +65,55 @@ export function planApply(request: ApplyRequest, context: ApplyContext): ApplySt
     faults.collect(`/targets/${index}`, (): ApplyStep => {
       checkTargetSpec(name, spec);
       const standing = context.targets.get(name) ?? NOTHING_YET;
+      const { outcome, declaration } = planTarget({ name, spec, standing, actor, ...owned });
       return {
-        subject: targetDeclarationSubject(name),
-        ...planTarget({ name, spec, standing, actor: context.actor, ...owned }),
+        ...stepOf('target', name, targetDeclarationSubject(name), standing.declared?.revision),
+        ...ownership(request, standing.declared),
+        ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
       };
     }),
   );
   faults.throwIfAny();
-  return [...subscriptions, ...targets].filter((step) => step !== undefined);
+  return [...subscriptions, ...windows, ...targets].filter((step) => step !== undefined);
 }
+
+function stepOf(kind: ApplyStep['kind'], name: string, subject: string, revision = 0) {
+  return { kind, name, subject, revision };
+}
+
+/**
+ * Whose the thing was, where it becomes this owner's. What is nobody's becomes the owner's who declares it; an apply without an owner
+ * changes what it names as a PUT would, and whose it is stays.
+ * @param declared what stands; absent where nothing does
+ * @throws TocsinError `TCN_CONFLICT` for what is another's, unless the request takes it over
+ */
+function ownership(
+  { owner, takeOver }: Pick<ApplyRequest, 'owner' | 'takeOver'>,
+  declared: { readonly owner?: string } | undefined,
+): Pick<ApplyStep, 'takenFrom'> {
+  if (owner === undefined || declared === undefined || declared.owner === owner) return {};
+  if (declared.owner !== undefined && !takeOver) {
+    const detail = `is looked after by "${declared.owner}", not by "${owner}"; takeOver takes it over`;
+    throw new TocsinError('TCN_CONFLICT', detail, { faults: [{ pointer: '/name', detail }] });
+  }
+  return { takenFrom: declared.owner ?? null };
+}
+
+/** Of several faults the first of these names them all: what is wrong in itself, wherever it is applied, comes first. */
+const CODES = ['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_CONFLICT'] as const;
 
 /** Gathers the faults of all parts, so that one answer names everything there is to mend. */
 class FaultList {
   readonly #faults: Fault[] = [];
-  #code: 'TCN_INVALID' | 'TCN_EGRESS_BLOCKED' = 'TCN_EGRESS_BLOCKED';
+  readonly #codes = new Set<string>();
 
   /** Runs `work` on the part at `pointer`; undefined if it found faults. */
   collect<T>(pointer: string, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
-      if (!isTocsinError(error, 'TCN_INVALID', 'TCN_EGRESS_BLOCKED')) throw error;
-      if (error.code === 'TCN_INVALID') this.#code = 'TCN_INVALID';
+      if (!isTocsinError(error, ...CODES)) throw error;
+      this.#codes.add(error.code);
       this.#faults.push(...error.faults.map((fault) => ({ ...fault, pointer: `${pointer}${fault.pointer}` })));
       return undefined;
     }
@@ -94,7 +127,7 @@ class FaultList {
         first.set(name, index);
         continue;
       }
-      this.#code = 'TCN_INVALID';
+      this.#codes.add('TCN_INVALID');
       this.#faults.push({
         pointer: `/${list}/${index}/name`,
         detail: `"${name}" is declared twice; the first time at /${list}/${earlier}`,
@@ -106,6 +139,7 @@ class FaultList {
     const [first] = this.#faults;
     if (first === undefined) return;
     const more = this.#faults.length > 1 ? ` (and ${this.#faults.length - 1} more)` : '';
-    throw new TocsinError(this.#code, `apply: ${first.pointer}: ${first.detail}${more}`, { faults: this.#faults });
+    const code = CODES.find((one) => this.#codes.has(one)) ?? 'TCN_INVALID';
+    throw new TocsinError(code, `apply: ${first.pointer}: ${first.detail}${more}`, { faults: this.#faults });
   }
 }

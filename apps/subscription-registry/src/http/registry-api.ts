@@ -104,7 +104,7 @@ const UPKEEP_API: ApiDescription = {
     'POST /v1/apply': {
       summary: 'Declare many things at once',
       description:
-        'What `tocsin.yaml` says. All of it is valid and applied, or nothing is; what it does not name stays.',
+        'What `tocsin.yaml` says. All of it is valid and applied, or nothing is; what it does not name stays, unless it prunes.',
       headers: ONCE,
       body: {
         schema: applyRequestSchema,
@@ -127,7 +127,10 @@ const UPKEEP_API: ApiDescription = {
         },
       },
       answers: { 200: { description: 'What was done, or with `dryRun` would be', schema: applyReplySchema } },
-      errors: ['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_VERSION_CONFLICT', 'TCN_TIMEOUT'],
+      errors: [
+        ...(['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_CONFLICT', 'TCN_PRECONDITION_FAILED'] as const),
+        ...(['TCN_VERSION_CONFLICT', 'TCN_TIMEOUT'] as const),
+      ],
     },
     'POST /v1/registry/rebuild': {
       summary: 'Make the tables anew from the log',

@@ -41,8 +41,12 @@ export function checkPrecondition(precondition: Precondition, revision: number |
  * Runs `attempt`, which reads the projection, decides and appends; anew on what is true then if a rival appended first. A condition
  * on the revision is thereby checked again, and fails if the rival changed it.
  */
-export async function onCurrentState<T>(log: Pick<RegistryLog, 'catchUp'>, attempt: () => Promise<T>): Promise<T> {
-  for (let left = TRIES - 1; ; left -= 1) {
+export async function onCurrentState<T>(
+  log: Pick<RegistryLog, 'catchUp'>,
+  attempt: () => Promise<T>,
+  tries = TRIES,
+): Promise<T> {
+  for (let left = tries - 1; ; left -= 1) {
     try {
       return await attempt();
     } catch (error) {

@@ -1,36 +1,24 @@
 import {
-  latestReplySchema,
   MAINTENANCE_BUCKET,
-  MAINTENANCE_EVENTS,
-  maintenanceDeclaredSchema,
   maintenanceSpans,
   maintenanceSpecSchema,
   nameSchema,
   parseOrThrow,
-  readReplySchema,
-  RPC,
   watchedMaintenanceSchema,
   type MaintenanceView,
   type WatchedMaintenance,
 } from '@tocsin/contracts';
-import {
-  fromCloudEvent,
-  isTocsinError,
-  TocsinError,
-  type Clock,
-  type CloudEvent,
-  type RecordedEvent,
-} from '@tocsin/domain';
+import { isTocsinError, TocsinError, type Clock, type RecordedEvent } from '@tocsin/domain';
 import type { Broker, KeyValue, Watch } from '@tocsin/jetstream';
-import { isDeepStrictEqual } from 'node:util';
 import type { Outcome } from '../log/outcome.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
+import type { ProjectionListener } from '../projection/projector.js';
 import { splitName } from '../request/name.js';
+import { nameOfWindow, planWindow, WindowLog, windowRemoval, windowSubject } from './window-log.js';
 
-const TYPES = Object.values(MAINTENANCE_EVENTS);
-const PAGE = 1_000;
-const TIMEOUT_MS = 10_000;
+/** Windows brought to the observers at a time. */
+const AT_ONCE = 16;
 const RETRY_MS = 2_000;
 /** How far ahead the next span of a window is looked for. */
 const HORIZON_MS = 400 * 86_400_000;
@@ -40,13 +28,6 @@ export interface MaintenanceWindowsDeps {
   log: Pick<RegistryLog, 'append' | 'catchUp'>;
   clock: Clock;
   onError: (error: unknown) => void;
-}
-
-/** Where a window stands in the log. */
-interface Standing {
-  /** Version of its subject; 0 where it has never been declared. */
-  version: number;
-  window: WatchedMaintenance | undefined;
 }
 
 interface WriteRequest {
@@ -59,7 +40,8 @@ interface WriteRequest {
  * Maintenance windows: recorded in the log, and brought to the observers in a bucket. They are few, so there is no table: one window is
  * read from the log by its subject, all of them from the bucket; and a bucket that was lost is filled from the log.
  */
-export class MaintenanceWindows {
+export class MaintenanceWindows implements ProjectionListener {
+  readonly #windows: WindowLog;
   readonly #deps: MaintenanceWindowsDeps;
   readonly #mirror = new Map<string, WatchedMaintenance>();
   #bucket: Promise<KeyValue> | undefined;
@@ -70,6 +52,7 @@ export class MaintenanceWindows {
 
   constructor(deps: MaintenanceWindowsDeps) {
     this.#deps = deps;
+    this.#windows = new WindowLog(deps.broker);
   }
 
   /** Begins in the background, and tries for as long as it takes. */
@@ -84,6 +67,30 @@ export class MaintenanceWindows {
     await this.#watch?.close();
   }
 
+  /** Brings what another replica has recorded too: it may have ended before it could. */
+  projected(events: readonly RecordedEvent[]): void {
+    const names = [...new Set(events.flatMap((event) => nameOfWindow(event) ?? []))];
+    if (names.length === 0) return;
+    this.#working = Promise.all([this.#working, this.bring(names)]).then(
+      () => undefined,
+      (error: unknown) => {
+        this.#deps.onError(error);
+        this.#refillSoon();
+      },
+    );
+  }
+
+  caughtUp(): void {
+    // The start and every loss of the bucket bring everything.
+  }
+
+  /** Makes the observers' bucket say of windows what the log says. @throws what the broker throws */
+  async bring(names: readonly string[]): Promise<void> {
+    for (let from = 0; from < names.length && !this.#stopped; from += AT_ONCE) {
+      await Promise.all(names.slice(from, from + AT_ONCE).map((name) => this.#bring(name)));
+    }
+  }
+
   /** All windows by name. */
   all(): MaintenanceView[] {
     return [...this.#mirror.values()]
@@ -93,7 +100,7 @@ export class MaintenanceWindows {
 
   /** @throws TocsinError `TCN_NOT_FOUND`; `TCN_UNAVAILABLE` where no recorder answers */
   async one(name: string): Promise<MaintenanceView> {
-    const { window } = await this.#standing(parseOrThrow(nameSchema, name, 'name'));
+    const { window } = await this.#windows.one(parseOrThrow(nameSchema, name, 'name'));
     if (window === undefined) throw notFound(name);
     return this.#view(window);
   }
@@ -106,18 +113,15 @@ export class MaintenanceWindows {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     const spec = parseOrThrow(maintenanceSpecSchema, splitName(name, request.body), 'body');
     return onCurrentState(this.#deps.log, async () => {
-      const { version, window } = await this.#standing(name);
-      checkPrecondition(request.precondition ?? {}, window?.revision, subjectOf(name));
-      if (window !== undefined && isDeepStrictEqual(window.spec, spec)) {
-        return { outcome: 'unchanged', window: this.#view(window) };
+      const standing = await this.#windows.one(name);
+      checkPrecondition(request.precondition ?? {}, standing.window?.revision, windowSubject(name));
+      const { outcome, declaration } = planWindow({ name, spec, standing, actor: request.actor });
+      const revision = declaration === undefined ? (standing.window?.revision ?? 0) : standing.version + 1;
+      if (declaration !== undefined) {
+        await this.#deps.log.append([declaration]);
+        await this.#bring(name);
       }
-      const data = { name, actor: request.actor, spec };
-      await this.#deps.log.append([
-        { type: MAINTENANCE_EVENTS.declared, subject: subjectOf(name), data, expectedVersion: version },
-      ]);
-      await this.#bring(name);
-      const declared = { name, revision: version + 1, spec };
-      return { outcome: window === undefined ? 'created' : 'updated', window: this.#view(declared) };
+      return { outcome, window: this.#view({ name, revision, spec }) };
     });
   }
 
@@ -125,13 +129,10 @@ export class MaintenanceWindows {
   async remove(request: WriteRequest): Promise<void> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     await onCurrentState(this.#deps.log, async () => {
-      const { version, window } = await this.#standing(name);
+      const { version, window } = await this.#windows.one(name);
       if (window === undefined) throw notFound(name);
-      checkPrecondition(request.precondition ?? {}, window.revision, subjectOf(name));
-      const data = { name, actor: request.actor };
-      await this.#deps.log.append([
-        { type: MAINTENANCE_EVENTS.removed, subject: subjectOf(name), data, expectedVersion: version },
-      ]);
+      checkPrecondition(request.precondition ?? {}, window.revision, windowSubject(name));
+      await this.#deps.log.append([windowRemoval(name, version, request.actor)]);
       await this.#bring(name);
     });
   }
@@ -161,24 +162,15 @@ export class MaintenanceWindows {
   /** Brings every window of the log into the bucket, and takes out of it what the log does not have. */
   async #refill(): Promise<void> {
     const names = new Set(await (await this.#open()).keys());
-    for (let after = 0; ;) {
-      const request = { after, limit: PAGE, types: TYPES };
-      const page = await this.#deps.broker.request(RPC.logRead, request, {
-        schema: readReplySchema,
-        timeoutMs: TIMEOUT_MS,
-      });
-      for (const event of page.events) names.add(nameIn(fromCloudEvent(event as CloudEvent).subject));
-      if (page.next >= page.head || this.#stopped) break;
-      after = page.next;
-    }
-    for (const name of names) if (!this.#stopped) await this.#bring(name);
+    for (const name of (await this.#windows.all()).keys()) names.add(name);
+    await this.bring([...names]);
   }
 
   /** Makes the bucket say of a window what the log says, also while others write about the same one. */
   async #bring(name: string): Promise<void> {
     const bucket = await this.#open();
     for (;;) {
-      const { version, window } = await this.#standing(name);
+      const { version, window } = await this.#windows.one(name);
       const entry = await bucket.get(name);
       const there = watchedMaintenanceSchema.safeParse(entry?.value).data;
       try {
@@ -186,22 +178,11 @@ export class MaintenanceWindows {
         if (window !== undefined && there?.revision !== window.revision) {
           await bucket.put(name, window, { revision: entry?.revision ?? 0 });
         }
-        if ((await this.#standing(name)).version === version) return;
+        if ((await this.#windows.one(name)).version === version) return;
       } catch (error) {
         if (!isTocsinError(error, 'TCN_PRECONDITION_FAILED')) throw error;
       }
     }
-  }
-
-  async #standing(name: string): Promise<Standing> {
-    const subject = subjectOf(name);
-    const request = { subjects: [subject], types: TYPES };
-    const { events, versions } = await this.#deps.broker.request(RPC.logLatest, request, {
-      schema: latestReplySchema,
-      timeoutMs: TIMEOUT_MS,
-    });
-    const [newest] = events.map((event) => fromCloudEvent(event as CloudEvent));
-    return { version: versions[subject] ?? 0, window: newest === undefined ? undefined : declaredBy(newest) };
   }
 
   #heard(key: string, value: unknown): void {
@@ -227,20 +208,6 @@ export class MaintenanceWindows {
     });
     return this.#bucket;
   }
-}
-
-function declaredBy(event: RecordedEvent): WatchedMaintenance | undefined {
-  if (event.type !== MAINTENANCE_EVENTS.declared) return undefined;
-  const { name, spec } = maintenanceDeclaredSchema.parse(event.data);
-  return { name, revision: event.version, spec };
-}
-
-function subjectOf(name: string): string {
-  return `maintenance/${name}`;
-}
-
-function nameIn(subject: string): string {
-  return subject.slice(subject.indexOf('/') + 1);
 }
 
 function notFound(name: string): TocsinError {

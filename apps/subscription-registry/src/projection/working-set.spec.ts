@@ -81,11 +81,15 @@ describe('a batch of events, folded', () => {
     expect(rows.versions.get('target/a')).toBe(2);
   });
 
-  it('goes on from the row that is there', () => {
-    const rows = fold([target(9, 'updated', { owner: 'late' })], {
-      targets: [['a', { createdAt: '2029-01-01T00:00:00.000Z', owner: 'first' }]],
+  it('goes on from the row that is there, and keeps its owner until another declares it', () => {
+    const standing = (event: Parameters<typeof fold>[0][number]) =>
+      fold([event], {
+        targets: [['a', { createdAt: '2029-01-01T00:00:00.000Z', owner: 'first' }]],
+      }).targets.get('a');
+    expect(standing(target(9, 'updated'))).toMatchObject({
+      ...{ createdAt: '2029-01-01T00:00:00.000Z', owner: 'first', revision: 9 },
     });
-    expect(rows.targets.get('a')).toMatchObject({ createdAt: '2029-01-01T00:00:00.000Z', owner: 'first', revision: 9 });
+    expect(standing(target(9, 'updated', { owner: 'late' }))).toMatchObject({ owner: 'late' });
   });
 
   it('forgets the former life of a name that was removed', () => {

@@ -180,7 +180,8 @@ function rowBefore(
 
 function declared(event: RecordedEvent, change: { readonly owner?: string }, before: Standing | undefined) {
   return {
-    owner: before?.owner ?? change.owner ?? null,
+    // Whoever declares it with an owner owns it from then on: an apply refuses what is another's, unless it takes it over.
+    owner: change.owner ?? before?.owner ?? null,
     revision: event.position,
     createdAt: before?.createdAt ?? event.time,
     updatedAt: event.time,

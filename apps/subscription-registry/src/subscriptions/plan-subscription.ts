@@ -80,7 +80,8 @@ export function planSubscription(input: {
   const spec = { ...input.spec, destination: redacted };
   const sameSecretPart = before !== undefined && isDeepStrictEqual(before, hidden);
   const kept = sameSecretPart ? declared : undefined;
-  if (kept !== undefined && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged', spec };
+  const sameOwner = owner === undefined || owner === declared?.owner;
+  if (kept !== undefined && sameOwner && isDeepStrictEqual(kept.spec, spec)) return { outcome: 'unchanged', spec };
 
   const sealedRef = kept?.sealedRef ?? input.secrets.sealedRef();
   const secret = current === undefined ? input.secrets.signingSecret() : undefined;

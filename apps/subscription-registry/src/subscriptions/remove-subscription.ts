@@ -1,7 +1,7 @@
 import { nameSchema, parseOrThrow, REGISTRY_EVENTS } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
-import type { RegistryLog } from '../log/registry-log.js';
+import type { Declaration, RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
 import type { SubscriptionStore } from './subscription-store.js';
 
@@ -31,14 +31,17 @@ export class RemoveSubscription {
         throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       if (request.dryRun === true) return;
-      await this.#log.append([
-        {
-          type: REGISTRY_EVENTS.subscriptionRemoved,
-          subject,
-          data: { name, actor: request.actor },
-          expectedVersion: standing.version,
-        },
-      ]);
+      await this.#log.append([subscriptionRemoval(name, standing.version, request.actor)]);
     });
   }
+}
+
+/** What has to be recorded so that a subscription is there no longer. */
+export function subscriptionRemoval(name: string, version: number, actor: string): Declaration {
+  return {
+    type: REGISTRY_EVENTS.subscriptionRemoved,
+    subject: subscriptionSubject(name),
+    data: { name, actor },
+    expectedVersion: version,
+  };
 }

@@ -11,11 +11,13 @@ const PAGE = `${SHOWN}
    ORDER BY name
    LIMIT $3`;
 const STANDING = `
-  SELECT v.subject, v.version, s.spec, s.revision, s.sealed_ref, sealed.envelope
+  SELECT v.subject, v.version, s.spec, s.revision, s.owner, s.sealed_ref, sealed.envelope
     FROM registry.subject_version v
     LEFT JOIN registry.subscription s ON s.name = substr(v.subject, 14)
     LEFT JOIN registry.sealed ON sealed.ref = s.sealed_ref
    WHERE v.subject = ANY($1)`;
+// Reads the whole table: once an apply that prunes.
+const OWNED = `SELECT name FROM registry.subscription WHERE owner = $1 ORDER BY name`;
 
 interface ShownRow {
   name: string;
@@ -34,6 +36,8 @@ export interface StandingSubscription {
     /** Redacted. */
     readonly spec: SubscriptionSpec;
     readonly revision: number;
+    /** Whose it is; absent where it is nobody's. */
+    readonly owner?: string;
     readonly sealedRef: string;
     /** Sealed; absent only if the table was damaged. */
     readonly envelope?: Buffer;
@@ -71,6 +75,7 @@ export class SubscriptionStore {
       version: number;
       spec: SubscriptionSpec | null;
       revision: number | null;
+      owner: string | null;
       sealed_ref: string | null;
       envelope: Buffer | null;
     }>(STANDING, [names.map(subscriptionSubject)]);
@@ -82,9 +87,15 @@ export class SubscriptionStore {
         const { version, spec, revision, sealed_ref: sealedRef } = row;
         if (spec === null || revision === null || sealedRef === null) return [name, { version }];
         const envelope = row.envelope === null ? {} : { envelope: row.envelope };
-        return [name, { version, declared: { spec, revision, sealedRef, ...envelope } }];
+        const owner = row.owner === null ? {} : { owner: row.owner };
+        return [name, { version, declared: { spec, revision, sealedRef, ...owner, ...envelope } }];
       }),
     );
+  }
+
+  /** Names of all that is an owner's, in order. */
+  async ownedBy(owner: string): Promise<string[]> {
+    return (await this.#database.query<{ name: string }>(OWNED, [owner])).map(({ name }) => name);
   }
 }
 

@@ -139,9 +139,9 @@ export function planTarget(input: {
   owner?: string;
 }): { outcome: Outcome; declaration?: Declaration } {
   const { name, spec, standing, actor, owner } = input;
-  if (standing.declared !== undefined && isDeepStrictEqual(standing.declared.spec, spec))
-    return { outcome: 'unchanged' };
   const { declared } = standing;
+  const sameOwner = owner === undefined || owner === declared?.owner;
+  if (declared !== undefined && sameOwner && isDeepStrictEqual(declared.spec, spec)) return { outcome: 'unchanged' };
   // What is known about a target is known by its kind and name: of another kind, it begins anew.
   const begins = declared?.spec.kind !== spec.kind;
   return {

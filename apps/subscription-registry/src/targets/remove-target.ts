@@ -1,7 +1,7 @@
-import { nameSchema, parseOrThrow, REGISTRY_EVENTS } from '@tocsin/contracts';
+import { nameSchema, parseOrThrow, REGISTRY_EVENTS, type TargetKind } from '@tocsin/contracts';
 import { type Clock, TocsinError } from '@tocsin/domain';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
-import type { RegistryLog } from '../log/registry-log.js';
+import type { Declaration, RegistryLog } from '../log/registry-log.js';
 import { targetDeclarationSubject } from '../projection/change.js';
 import { closingEvent } from './closing-event.js';
 import type { TargetStore } from './target-store.js';
@@ -37,17 +37,32 @@ export class RemoveTarget {
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       if (request.dryRun === true) return;
       const { kind } = standing.declared.spec;
-      const [state] = await this.#log.newestStates([{ kind, name }]);
-      const closing = state === undefined ? undefined : closingEvent({ ...state, nowMs: this.#clock.now() });
-      await this.#log.append([
-        ...(closing === undefined ? [] : [closing]),
-        {
-          type: REGISTRY_EVENTS.targetRemoved,
-          subject,
-          data: { name, actor: request.actor },
-          expectedVersion: standing.version,
-        },
-      ]);
+      const removals = [{ kind, name, version: standing.version }];
+      await this.#log.append((await removalsOf(removals, this.#log, request.actor, this.#clock.now())).flat());
     });
   }
+}
+
+/** For each target what has to be recorded so that it is there no longer, and an outage that is open with it. */
+export async function removalsOf(
+  targets: readonly { kind: TargetKind; name: string; version: number }[],
+  log: Pick<RegistryLog, 'newestStates'>,
+  actor: string,
+  nowMs: number,
+): Promise<Declaration[][]> {
+  if (targets.length === 0) return [];
+  const states = await log.newestStates(targets.map(({ kind, name }) => ({ kind, name })));
+  const closings = new Map(states.map((state) => [state.name, closingEvent({ ...state, nowMs })]));
+  return targets.map(({ name, version }): Declaration[] => {
+    const closing = closings.get(name);
+    return [
+      ...(closing === undefined ? [] : [closing]),
+      {
+        type: REGISTRY_EVENTS.targetRemoved,
+        subject: targetDeclarationSubject(name),
+        data: { name, actor },
+        expectedVersion: version,
+      },
+    ];
+  });
 }

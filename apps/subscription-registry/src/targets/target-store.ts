@@ -14,10 +14,12 @@ const PAGE = `${SHOWN}
    ORDER BY t.name
    LIMIT $3`;
 const STANDING = `
-  SELECT s.subject, s.version, t.spec, t.revision
+  SELECT s.subject, s.version, t.spec, t.revision, t.owner
     FROM registry.subject_version s
     LEFT JOIN registry.target t ON t.name = substr(s.subject, 8)
    WHERE s.subject = ANY($1)`;
+// Reads the whole table: once an apply that prunes.
+const OWNED = `SELECT name FROM registry.target WHERE owner = $1 ORDER BY name`;
 
 interface ShownRow {
   name: string;
@@ -35,7 +37,12 @@ export interface StandingTarget {
   /** Version of its subject; 0 if there never was an event of it. */
   readonly version: number;
   /** Absent where no target of the name is declared now. */
-  readonly declared?: { readonly spec: TargetSpec; readonly revision: number };
+  readonly declared?: {
+    readonly spec: TargetSpec;
+    readonly revision: number;
+    /** Whose it is; absent where it is nobody's. */
+    readonly owner?: string;
+  };
 }
 
 /** Reads targets from the projection. */
@@ -69,6 +76,7 @@ export class TargetStore {
       version: number;
       spec: TargetSpec | null;
       revision: number | null;
+      owner: string | null;
     }>(STANDING, [names.map(targetDeclarationSubject)]);
     const bySubject = new Map(rows.map((row) => [row.subject, row]));
     return new Map(
@@ -76,9 +84,15 @@ export class TargetStore {
         const row = bySubject.get(targetDeclarationSubject(name));
         if (row === undefined) return [name, { version: 0 }];
         const { version, spec, revision } = row;
-        return [name, spec === null || revision === null ? { version } : { version, declared: { spec, revision } }];
+        if (spec === null || revision === null) return [name, { version }];
+        return [name, { version, declared: { spec, revision, ...(row.owner === null ? {} : { owner: row.owner }) } }];
       }),
     );
+  }
+
+  /** Names of all that is an owner's, in order. */
+  async ownedBy(owner: string): Promise<string[]> {
+    return (await this.#database.query<{ name: string }>(OWNED, [owner])).map(({ name }) => name);
   }
 }
 
