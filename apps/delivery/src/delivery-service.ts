@@ -3,14 +3,14 @@ import { metrics } from '@opentelemetry/api';
 import type { SubscriptionSpec } from '@tocsin/contracts';
 import { newId } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
-import { Sealer, type ServiceContext } from '@tocsin/platform';
+import { type Logger, Sealer, type ServiceContext } from '@tocsin/platform';
 import type { Database } from '@tocsin/postgres';
 import { EgressPolicy, EventSender, Sender } from '@tocsin/webhook';
 import type { DeliveryConfig } from './config.js';
 import { LastAttempt } from './ledger/last-attempt.js';
 import { SHARDS } from './ledger/schema.js';
 import type { LogSource } from './match/log-source.js';
-import { SubscriptionBook } from './match/subscription-book.js';
+import { type FilterFailed, SubscriptionBook, type SubscriptionRevision } from './match/subscription-book.js';
 import { SubscriptionStore } from './match/subscription-store.js';
 import type { Revival } from './retry/revival.js';
 import { AttemptSender } from './send/attempt-sender.js';
@@ -30,7 +30,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
   readonly #dispatcher: Dispatcher;
   readonly #keeper: ShardKeeper;
   readonly #sender: Sender;
-  readonly #book = new SubscriptionBook(SHARDS);
+  readonly #book: SubscriptionBook;
   #stopped: Promise<void> | undefined;
 
   constructor(parts: {
@@ -46,7 +46,8 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
     const { clock, random } = context;
     const logger = context.logger.child({ module: 'delivery' });
     const worker = newId('obs', clock.now());
-    const book = this.#book;
+    const book = new SubscriptionBook(SHARDS, filterFailures(statistics, logger));
+    this.#book = book;
     const destinations = new SealedDestinations(broker, Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY));
     this.#sender = new Sender({ egress: EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW) });
     const attempts = new AttemptSender({
@@ -124,4 +125,16 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
       .createObservableGauge('tocsin_owned_shards', { description: 'Shards this replica owns' })
       .addCallback((result) => result.observe(this.#keeper.runners.length));
   }
+}
+
+/** Counts events that a filter fails on, and says so once for each declaration: who wrote it will want to know, and once is enough. */
+function filterFailures(statistics: DeliveryStatistics, logger: Logger): FilterFailed {
+  const told = new WeakSet<SubscriptionRevision>();
+  return (revision, event, why) => {
+    statistics.filterFailed();
+    if (told.has(revision)) return;
+    told.add(revision);
+    const { name } = revision;
+    logger.warn({ subscription: name, position: event.position, why }, 'a filter failed on an event: no match');
+  };
 }

@@ -25,6 +25,6 @@ export const CAPS = {
   patternStates: 200,
   /** Characters a regular expression looks at: names and reasons, not documents. */
   matchedChars: 1_024,
-  /** What one evaluation may cost, in units of a microsecond or a few: some 40 ms for the worst that can be written, 10 µs for the usual. */
-  cost: 10_000,
+  /** What one evaluation may cost, in units of a microsecond or a few: 20 ms for the worst that can be written, 20 µs for the usual. */
+  cost: 30_000,
 } as const;

@@ -19,7 +19,13 @@ function event(position: number, type: string, data: RecordedEvent['data'] = {})
   };
 }
 
-function declared(position: number, name: string, types: string[], labels: Record<string, string> = {}): RecordedEvent {
+function declared(
+  position: number,
+  name: string,
+  types: string[],
+  labels: Record<string, string> = {},
+  filter?: string,
+): RecordedEvent {
   return event(position, 'io.tocsin.subscription.created', {
     name,
     actor: 'test',
@@ -28,6 +34,7 @@ function declared(position: number, name: string, types: string[], labels: Recor
       destination: { kind: 'webhook', url: 'https://example.net/…', headers: {} },
       types,
       labels,
+      ...(filter === undefined ? {} : { filter }),
       order: 'subject',
     },
   });
@@ -69,6 +76,33 @@ describe('SubscriptionBook', () => {
     expect(matched(book, event(3, 'x', { labels: { site: 'fra' } }))).toEqual([]);
     expect(matched(book, event(4, 'x', { labels: { site: 'ams', role: 'edge' } }))).toEqual([]);
     expect(matched(book, event(5, 'x'))).toEqual([]);
+  });
+
+  it('asks a filter about what types and labels want, and tells of one that fails, which is no match', () => {
+    const failed: string[] = [];
+    const book = new SubscriptionBook(SHARDS, (revision, { position }, why) =>
+      failed.push(`${revision.name}@${position}: ${why}`),
+    );
+    book.apply(declared(1, 's', ['com.acme.*'], { site: 'fra' }, 'data.cpu > 90'));
+    const busy = { labels: { site: 'fra' }, cpu: 91 };
+    expect(matched(book, event(2, 'com.acme.x', busy))).toEqual(['s@1']);
+    expect(matched(book, event(3, 'com.acme.x', { ...busy, cpu: 90 }))).toEqual([]);
+    expect(matched(book, event(4, 'com.other.x', { cpu: 'no number' }))).toEqual([]);
+    expect(matched(book, event(5, 'com.acme.x', { labels: {}, cpu: 'no number' }))).toEqual([]);
+    expect(failed).toEqual([]);
+    expect(matched(book, event(6, 'com.acme.x', { labels: { site: 'fra' } }))).toEqual([]);
+    expect(failed).toEqual([expect.stringMatching(/^s@6: .*cpu/)]);
+    expect(book.wants('s', event(7, 'com.acme.x', busy))).toBe(true);
+    expect(book.wants('s', event(7, 'com.acme.x', { ...busy, cpu: 1 }))).toBe(false);
+  });
+
+  it('keeps to the filter of the time of the event', () => {
+    const book = new SubscriptionBook(SHARDS);
+    book.apply(declared(1, 's', ['x'], {}, 'data.n == 1'));
+    book.apply(declared(5, 's', ['x'], {}, 'data.n == 2'));
+    expect(matched(book, event(3, 'x', { n: 1 }))).toEqual(['s@1']);
+    expect(matched(book, event(3, 'x', { n: 2 }))).toEqual([]);
+    expect(matched(book, event(7, 'x', { n: 2 }))).toEqual(['s@5']);
   });
 
   it('changes nothing when the log is read again, and tells of it again', () => {

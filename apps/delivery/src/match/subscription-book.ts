@@ -24,6 +24,9 @@ export interface SubscriptionRevision {
   readonly history: LogStart | undefined;
 }
 
+/** A filter failed on an event, for the reason given. */
+export type FilterFailed = (revision: SubscriptionRevision, event: RecordedEvent, why: string) => void;
+
 /** What an event changed. */
 export type SubscriptionChange =
   | { kind: 'declared'; created: boolean; revision: SubscriptionRevision; closed: SubscriptionRevision | undefined }
@@ -41,7 +44,7 @@ export class SubscriptionBook {
   /** @param onFilterFailed hears of events that a filter fails on, which go nowhere, as they are matched */
   constructor(
     private readonly shards: number,
-    private readonly onFilterFailed?: (revision: SubscriptionRevision, event: RecordedEvent, why: string) => void,
+    private readonly onFilterFailed?: FilterFailed,
   ) {}
 
   /** Puts back a revision that was stored, unless it is known. */

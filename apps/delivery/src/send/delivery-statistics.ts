@@ -21,6 +21,12 @@ export class DeliveryStatistics {
   readonly #dead = this.#meter.createCounter('tocsin_dead_deliveries_total', {
     description: 'Deliveries given up, by reason',
   });
+  readonly #filterFailures = this.#meter.createCounter('tocsin_filter_failures_total', {
+    description: 'Events that a subscription did not get because its filter failed on them',
+  });
+  readonly #tests = this.#meter.createCounter('tocsin_subscription_tests_total', {
+    description: 'Test events sent by request, by outcome; they are no deliveries',
+  });
   readonly #latency = this.#meter.createHistogram('tocsin_delivery_latency_seconds', {
     description: 'From recording an event to the end of the attempt that delivered it',
     advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600] },
@@ -29,6 +35,7 @@ export class DeliveryStatistics {
   constructor() {
     // A series that begins with its first event has no rate at that event.
     for (const outcome of ['delivered', 'dead', 'superseded']) this.#deliveries.add(0, { outcome });
+    this.#filterFailures.add(0);
   }
 
   /** An attempt has ended. */
@@ -55,6 +62,16 @@ export class DeliveryStatistics {
   superseded(events: number): void {
     this.#counts.superseded += events;
     this.#deliveries.add(events, { outcome: 'superseded' });
+  }
+
+  /** A filter failed on an event. */
+  filterFailed(): void {
+    this.#filterFailures.add(1);
+  }
+
+  /** A test event was sent. */
+  tested(outcome: string): void {
+    this.#tests.add(1, { outcome } satisfies Attributes);
   }
 
   /** The counts so far. */

@@ -63,6 +63,18 @@ describe('planning a subscription', () => {
     expect(plan({ spec: redactSpec(SPEC) })).toEqual({ outcome: 'unchanged', spec: redactSpec(SPEC) });
   });
 
+  it('records a filter, and refuses one that could never be asked, with its place', () => {
+    const filter = 'data.to == "down"';
+    const changed = plan({ spec: { ...SPEC, filter } });
+    expect(changed).toMatchObject({ outcome: 'updated', declaration: { data: { spec: { filter } } } });
+    expect(() => plan({ spec: { ...SPEC, filter: 'data.to ==\n  evnt.to' } })).toThrow(
+      expect.objectContaining({
+        code: 'TCN_INVALID',
+        faults: [{ pointer: '/filter', detail: expect.stringMatching(/^line 2, column 3: there is no "evnt"/) }],
+      }),
+    );
+  });
+
   it('keeps the seal where only the visible part changes', () => {
     const changed = plan({ spec: { ...redactSpec(SPEC), types: ['*'] } });
     expect(changed).toMatchObject({ outcome: 'updated', declaration: { data: { sealedRef: 'rev_old' } } });

@@ -1,3 +1,4 @@
+import { checkFilter } from '@tocsin/cel';
 import {
   type Destination,
   parseOrThrow,
@@ -75,6 +76,7 @@ export function planSubscription(input: {
       ? undefined
       : { destination: declared.spec.destination, secrets: before },
   );
+  if (input.spec.filter !== undefined) checkFilter(input.spec.filter);
   input.checkDestination(destination);
   const { redacted, secrets: hidden } = splitDestination(destination);
   const spec = { ...input.spec, destination: redacted };
