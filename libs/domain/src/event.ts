@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JsonObject, JsonValue } from './json.js';
 
 /** Sources under this prefix are Tocsin's own services; ingest refuses them from anybody else. */
@@ -115,11 +115,17 @@ export function fromCloudEvent(cloudEvent: CloudEvent): RecordedEvent {
  */
 export function webhookId(event: Pick<EventToAppend, 'source' | 'id'>): string {
   if (event.source.startsWith(OWN_SOURCE_PREFIX)) return event.id;
-  return `evt_${createHash('sha256')
-    .update(JSON.stringify([event.source, event.id]))
-    .digest('hex')
-    .slice(0, 32)}`;
+  let key = KEYS.get(event);
+  if (key === undefined) {
+    const digest = hash('sha256', JSON.stringify([event.source, event.id]), 'hex');
+    key = `evt_${digest.slice(0, 32)}`;
+    KEYS.set(event, key);
+  }
+  return key;
 }
+
+/** An event is asked for its key at every attempt for every subscriber. */
+const KEYS = new WeakMap<Pick<EventToAppend, 'source' | 'id'>, string>();
 
 /** Extension that says why one of Tocsin's own events is kept from everybody: overlays with commas between, `maintenance,storm`. */
 export const WITHHELD = 'withheld';

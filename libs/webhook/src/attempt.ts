@@ -68,10 +68,10 @@ export class Attempt {
     return this.#control.signal;
   }
 
-  get exchange(): Omit<ExchangeRequest, 'path'> {
-    const { method = 'POST', headers, body } = this.request;
+  get exchange(): Omit<ExchangeRequest, 'path'> & { keepBytes: number | undefined } {
+    const { method = 'POST', headers, body, keepBytes } = this.request;
     const named = Object.keys(headers).some((name) => name.toLowerCase() === 'user-agent');
-    return { method, body, headers: named ? headers : { 'user-agent': USER_AGENT, ...headers } };
+    return { method, body, keepBytes, headers: named ? headers : { 'user-agent': USER_AGENT, ...headers } };
   }
 
   enter(phase: AttemptPhase): void {

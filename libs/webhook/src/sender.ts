@@ -5,7 +5,7 @@ import { type Answer, Attempt, MAX_DEADLINE_MS, type SendRequest } from './attem
 import { Connection, IdleConnections } from './connection.js';
 import { dial, type DialContext, type Dialled, type PhaseLimits } from './dial.js';
 import type { EgressPolicy } from './egress.js';
-import { readBody, sendRequest } from './exchange.js';
+import { sendRequest } from './exchange.js';
 import { AttemptFailure, type AttemptOutcome, failureOf } from './outcome.js';
 import type { ForwardProxy } from './proxy.js';
 import { type HostResolver, SystemResolver } from './resolver.js';
@@ -163,7 +163,7 @@ export class Sender {
         sendRequest(connection, { ...attempt.exchange, path: `${url.pathname}${url.search}` }, signal),
       );
       attempt.enter('body');
-      const body = await readBody(head, attempt.request.keepBytes, attempt.signal);
+      const body = await head.body;
       keep = body.complete && !this.#closed;
       return attempt.answered({ ...head, body });
     } catch (error) {

@@ -95,7 +95,7 @@ describe('AttemptSender', () => {
     });
     queue.add(one);
     expect(queue.take(clock.now())).toBe(one);
-    await sender.send(one, queue, false);
+    await sender.send(one, queue, false, () => queue.answered(one));
   }
 
   function event(position: number): RecordedEvent {
@@ -125,6 +125,23 @@ describe('AttemptSender', () => {
     });
     return new SubscriptionQueue('s', owner, latestOnly);
   }
+
+  it('frees its slot at the answer, and holds its lane until that is committed', async () => {
+    const queue = queueOf();
+    const committed = Promise.withResolvers<void>();
+    Object.assign(queue.shard.ledger, { write: () => committed.promise });
+    const [one, next, other] = [delivery(7, 'thing/a'), delivery(8, 'thing/a'), delivery(9, 'thing/b')];
+    queue.add(next);
+    queue.add(other);
+    const made = attempt(queue, one);
+    await expect.poll(() => queue.recording).toBe(1);
+    expect(queue.inFlight).toBe(0);
+    expect([queue.take(clock.now()), queue.take(clock.now())]).toEqual([other, undefined]);
+    committed.resolve();
+    await made;
+    expect(queue.recording).toBe(0);
+    expect(queue.take(clock.now())).toBe(next);
+  });
 
   it('records a success and lets the delivery go', async () => {
     const queue = queueOf();

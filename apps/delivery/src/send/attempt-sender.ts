@@ -10,7 +10,7 @@ import {
   type RecordedEvent,
   type Verdict,
 } from '@tocsin/domain';
-import { joinDestination, type SealedDestination, type SubscriptionSpec } from '@tocsin/contracts';
+import { type Destination, joinDestination, type SealedDestination, type SubscriptionSpec } from '@tocsin/contracts';
 import type { Logger } from '@tocsin/platform';
 import type { AttemptOutcome, EventSender } from '@tocsin/webhook';
 import type { AttemptRecord } from '../ledger/records.js';
@@ -19,6 +19,7 @@ import type { SubscriptionBook } from '../match/subscription-book.js';
 import { attemptRecord } from './attempt-record.js';
 import type { AttemptTrace, AttemptTraces } from './attempt-trace.js';
 import type { DeliveryStatistics } from './delivery-statistics.js';
+import type { Send } from './dispatcher.js';
 import type { SealedDestinations } from './sealed-destinations.js';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
 
@@ -45,10 +46,12 @@ export interface AttemptSenderParts {
 
 /** Makes one attempt of one delivery, judges it, and has it recorded before anything else of its lane may go out. */
 export class AttemptSender {
+  readonly #destinations = new WeakMap<SealedDestination, { spec: SubscriptionSpec; destination: Destination }>();
+
   constructor(private readonly parts: AttemptSenderParts) {}
 
-  /** A {@link import('./dispatcher.js').Send}. */
-  readonly send = async (delivery: Delivery, queue: SubscriptionQueue, probe: boolean): Promise<void> => {
+  /** One attempt from beginning to record. */
+  readonly send: Send = async (delivery, queue, probe, answered) => {
     const { clock, logger } = this.parts;
     try {
       const spec = this.parts.book.current(delivery.subscription)?.spec;
@@ -64,7 +67,7 @@ export class AttemptSender {
       delivery.event = event;
       const to = { destinationKind: spec.destination.kind, url: sealed.url };
       const trace = await this.parts.traces.begin(delivery, event, to);
-      await trace.run(() => this.#attempt(delivery, queue, { event, sealed, spec, probe, trace }));
+      await trace.run(() => this.#attempt(delivery, queue, { event, sealed, spec, probe, trace, answered }));
     } catch (error) {
       // Losing the shard ends this process's part in it; anything else here is a part of Tocsin that is not ready.
       const lost = isTocsinError(error, 'TCN_FENCED');
@@ -89,6 +92,7 @@ export class AttemptSender {
       spec: SubscriptionSpec;
       probe: boolean;
       trace: AttemptTrace;
+      answered: () => void;
     },
   ): Promise<void> {
     const { clock, statistics } = this.parts;
@@ -124,6 +128,8 @@ export class AttemptSender {
       position: delivery.position,
       nowMs,
     });
+    // What was learnt of the endpoint decides whether another may go out.
+    made.answered();
     if (verdict === 'success') {
       statistics.succeeded(nowMs - Date.parse(made.event.recordedAt));
       await this.#settle(delivery, queue, record);
@@ -138,11 +144,9 @@ export class AttemptSender {
     nowMs: number,
   ): Promise<AttemptOutcome | typeof NOT_RENDERED> {
     const { sealed, spec, event } = made;
-    const destination = joinDestination(spec.destination, sealed.secrets ?? {});
     try {
       return await this.parts.sender.send({
-        destination:
-          sealed.secrets === undefined ? { ...destination, url: sealed.url, headers: sealed.headers } : destination,
+        destination: this.#joined(spec, sealed),
         event,
         secrets: sealed.signingSecrets
           .filter((secret) => secret.notAfter === undefined || secret.notAfter > nowMs)
@@ -157,6 +161,16 @@ export class AttemptSender {
       );
       return NOT_RENDERED;
     }
+  }
+
+  /** Joined once for each declaration: a subscription is sent many events. */
+  #joined(spec: SubscriptionSpec, sealed: SealedDestination): Destination {
+    const known = this.#destinations.get(sealed);
+    if (known?.spec === spec) return known.destination;
+    const joined = joinDestination(spec.destination, sealed.secrets ?? {});
+    const destination = sealed.secrets === undefined ? { ...joined, url: sealed.url, headers: sealed.headers } : joined;
+    this.#destinations.set(sealed, { spec, destination });
+    return destination;
   }
 
   async #failed(
@@ -256,8 +270,9 @@ export class AttemptSender {
   }
 
   #log(record: AttemptRecord, deadFor?: string): void {
-    const { bodyHead: _kept, ...line } = record;
     const level = deadFor === undefined ? 'info' : 'warn';
+    if (!this.parts.logger.isLevelEnabled(level)) return;
+    const { bodyHead: _kept, ...line } = record;
     this.parts.logger[level]({ ...line, deadFor }, `attempt ${record.number}: ${record.outcome}`);
   }
 

@@ -28,10 +28,10 @@ export class AttemptTraces {
   ): Promise<AttemptTrace> {
     const span = startSpan('attempt', {
       parent: 'none',
-      attributes: attributesOf(delivery, event, to),
       links: [spanContextOf(event.extensions['traceparent'])],
     });
     if (!span.isRecording()) return new AttemptTrace(span);
+    span.setAttributes(attributesOf(delivery, event, to));
     const before = this.#before.get(delivery) ?? (await this.#recorded(delivery));
     if (before !== undefined) span.addLink({ context: before });
     this.#before.set(delivery, span.spanContext());

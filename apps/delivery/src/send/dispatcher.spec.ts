@@ -1,22 +1,28 @@
 import { BREAKER_FAILURES_IN_A_ROW, breakerRecords } from '@tocsin/domain';
 import { FakeClock } from '@tocsin/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Dispatcher, ENDPOINT_SLOTS, PROCESS_SLOTS } from './dispatcher.js';
+import { Dispatcher, ENDPOINT_SLOTS, MOST_RECORDING, PROCESS_SLOTS, type Send } from './dispatcher.js';
 import { delivery, idleOwner } from './queue.harness.js';
 import { type Delivery, SubscriptionQueue } from './subscription-queue.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** Sends that end when the spec says so. */
 class Sends {
-  readonly open: { delivery: Delivery; queue: SubscriptionQueue; probe: boolean; end: () => void }[] = [];
+  readonly open: {
+    delivery: Delivery;
+    queue: SubscriptionQueue;
+    probe: boolean;
+    answered: () => void;
+    end: () => void;
+  }[] = [];
 
-  readonly send = (one: Delivery, queue: SubscriptionQueue, probe: boolean): Promise<void> => {
+  readonly send: Send = (one, queue, probe, answered): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const end = (): void => {
       queue.finish(one);
       resolve();
     };
-    this.open.push({ delivery: one, queue, probe, end });
+    this.open.push({ delivery: one, queue, probe, answered, end });
     return promise;
   };
 
@@ -81,6 +87,18 @@ describe('Dispatcher', () => {
   it('never has more requests in flight than the process has slots', () => {
     for (let n = 0; n < 200; n += 1) dispatcher.wake(queue(`s${n}`, `endpoint ${n}`, 10));
     expect(sends.open).toHaveLength(PROCESS_SLOTS);
+  });
+
+  it('gives a slot on at the answer, but lets no more answers wait to be recorded than may repeat after a crash', async () => {
+    const one = queue('s', 'a', 1_000);
+    dispatcher.wake(one);
+    for (let n = 0; n < MOST_RECORDING; n += 1) sends.open[n]?.answered();
+    expect(one.recording).toBe(MOST_RECORDING);
+    expect(one.inFlight).toBe(3);
+    await sends.endOne();
+    expect(one.inFlight).toBe(4);
+    for (let n = 0; n < 500 && sends.open.length > 0; n += 1) await sends.endOne();
+    expect(one.recording).toBe(0);
   });
 
   it('goes round: nobody waits until somebody else is through', async () => {

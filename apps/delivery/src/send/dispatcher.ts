@@ -10,8 +10,22 @@ export const ENDPOINT_SLOTS = Math.floor(PROCESS_SLOTS / 10);
 /** Longest sleep before looking again, milliseconds: timers beyond it would be lost over a step of the wall clock. */
 const MAX_SLEEP_MS = 60_000;
 
-/** What to do with a delivery whose turn it is. Must end with `finish` or `putBack` on the queue, and never throw. */
-export type Send = (delivery: Delivery, queue: SubscriptionQueue, probe: boolean) => Promise<void>;
+/**
+ * Answers of one subscription that may wait to be recorded. A slot is free at the answer, so that the time of a commit does not bound
+ * what an endpoint is given; but a crash repeats what is not recorded, so it is not for ever.
+ */
+export const MOST_RECORDING = 128;
+
+/**
+ * What to do with a delivery whose turn it is. Calls `answered` when nothing more goes over the network for it; must end with `finish` or
+ * `putBack` on the queue, and never throw.
+ */
+export type Send = (
+  delivery: Delivery,
+  queue: SubscriptionQueue,
+  probe: boolean,
+  answered: () => void,
+) => Promise<void>;
 
 /**
  * Hands out this process's slots: round robin over the subscriptions that have something due, so that nobody waits for somebody
@@ -25,6 +39,7 @@ export class Dispatcher {
   readonly #running = new Set<Promise<void>>();
   /** Requests in flight by receiver, and who waits for one of them to end. */
   readonly #endpoints = new Map<string, { inFlight: number; waiting: Set<SubscriptionQueue> }>();
+  #inFlight = 0;
   #timer: NodeJS.Timeout | undefined;
   #wakesAt: number | undefined;
   #stopped = false;
@@ -40,7 +55,7 @@ export class Dispatcher {
     this.#pump();
   }
 
-  /** Starts nothing more, and resolves when what is in flight has ended. */
+  /** Starts nothing more, and resolves when what is in flight has ended and is recorded. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -48,7 +63,7 @@ export class Dispatcher {
   }
 
   #pump(): void {
-    while (!this.#stopped && this.#running.size < PROCESS_SLOTS) {
+    while (!this.#stopped && this.#inFlight < PROCESS_SLOTS) {
       const [queue] = this.#ready;
       if (queue === undefined) break;
       this.#ready.delete(queue);
@@ -59,9 +74,12 @@ export class Dispatcher {
   }
 
   #startOne(queue: SubscriptionQueue): boolean {
-    if (queue.size === queue.inFlight || queue.inFlight >= queue.window.limit || !queue.shard.mayStart()) return false;
+    const { inFlight, recording } = queue;
+    if (queue.size === inFlight + recording || inFlight >= queue.window.limit || recording >= MOST_RECORDING)
+      return false;
+    if (!queue.shard.mayStart()) return false;
     const nowMs = this.clock.now();
-    const admission = breakerAdmits(queue.breaker, { nowMs, inFlight: queue.inFlight });
+    const admission = breakerAdmits(queue.breaker, { nowMs, inFlight });
     if (!admission.admitted) return this.#later(queue, admission.waitUntilMs);
     const dueAt = queue.nextDueAt();
     if (dueAt === undefined || dueAt > nowMs) return this.#later(queue, dueAt);
@@ -76,10 +94,23 @@ export class Dispatcher {
     queue.rate?.take(nowMs);
     queue.breaker = admission.state;
     const { endpoint } = queue;
-    // The turn may have come in the midst of another's attempt.
-    const run = untraced(() => this.send(delivery, queue, admission.probe)).finally(() => {
-      this.#running.delete(run);
+    this.#inFlight += 1;
+    let holdsSlot = true;
+    const free = (): void => {
+      if (!holdsSlot) return;
+      holdsSlot = false;
+      this.#inFlight -= 1;
       this.#freeSlot(endpoint);
+    };
+    const answered = (): void => {
+      queue.answered(delivery);
+      free();
+      this.wake(queue);
+    };
+    // The turn may have come in the midst of another's attempt.
+    const run = untraced(() => this.send(delivery, queue, admission.probe, answered)).finally(() => {
+      this.#running.delete(run);
+      free();
       this.wake(queue);
     });
     this.#running.add(run);

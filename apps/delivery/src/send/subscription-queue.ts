@@ -59,7 +59,9 @@ export function laneOf(ordered: boolean, at: { subject: string; position: number
 export class SubscriptionQueue {
   readonly #lanes = new Map<string, Delivery[]>();
   readonly #byPosition = new Map<number, Delivery>();
-  readonly #inFlight = new Set<Delivery>();
+  /** Handed out: in flight, or answered and being recorded. Until that is done nothing else of the lane goes out. */
+  readonly #taken = new Set<Delivery>();
+  readonly #answered = new Set<Delivery>();
   /** Heads of lanes by when they are due; an entry that is no longer true is passed over. */
   readonly #heads = new TinyQueue<{ at: number; delivery: Delivery }>(
     [],
@@ -84,14 +86,19 @@ export class SubscriptionQueue {
     public latestOnly = false,
   ) {}
 
-  /** Deliveries tracked, in flight or waiting. */
+  /** Deliveries tracked: in flight, being recorded or waiting. */
   get size(): number {
     return this.#byPosition.size;
   }
 
-  /** Attempts under way. */
+  /** Attempts under way that have no answer yet. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#taken.size - this.#answered.size;
+  }
+
+  /** Attempts whose answer is yet to be recorded. */
+  get recording(): number {
+    return this.#answered.size;
   }
 
   /** Is nothing going out now, because the endpoint rests or is held? */
@@ -120,16 +127,21 @@ export class SubscriptionQueue {
     const newest = lane.at(-1);
     if (latestOnly && newest !== undefined && newest.position > delivery.position) return [delivery];
     this.#byPosition.set(delivery.position, delivery);
-    const given = latestOnly ? lane.filter((older) => !this.#inFlight.has(older)) : [];
+    const given = latestOnly ? lane.filter((older) => !this.#taken.has(older)) : [];
     for (const older of given) this.#remove(older, lane);
     let index = lane.length;
     while (index > 0 && (lane[index - 1]?.position ?? 0) > delivery.position) index -= 1;
-    // A head in flight stays the head, even if an older delivery comes back by hand: two of a lane never overlap.
+    // A head that is taken stays the head, even if an older delivery comes back by hand: two of a lane never overlap.
     const head = lane[0];
-    if (index === 0 && head !== undefined && this.#inFlight.has(head)) index = 1;
+    if (index === 0 && head !== undefined && this.#taken.has(head)) index = 1;
     lane.splice(index, 0, delivery);
     if (index === 0) this.#headChanged(delivery);
     return given;
+  }
+
+  /** The attempt has its answer: another may go out, of another lane; this one's waits until the answer is recorded. */
+  answered(delivery: Delivery): void {
+    if (this.#taken.has(delivery)) this.#answered.add(delivery);
   }
 
   /** Takes the next delivery that may go out now, and counts it as in flight. */
@@ -138,7 +150,7 @@ export class SubscriptionQueue {
     const next = this.#nextHead();
     if (next === undefined || next.nextAt > nowMs) return undefined;
     this.#heads.pop();
-    this.#inFlight.add(next);
+    this.#taken.add(next);
     return next;
   }
 
@@ -150,7 +162,7 @@ export class SubscriptionQueue {
 
   /** The delivery has ended, one way or the other, and leaves its lane. */
   finish(delivery: Delivery): void {
-    this.#inFlight.delete(delivery);
+    this.#letGo(delivery);
     const lane = this.#lanes.get(delivery.lane);
     if (lane === undefined || !lane.includes(delivery)) return;
     this.#remove(delivery, lane);
@@ -161,7 +173,7 @@ export class SubscriptionQueue {
 
   /** The attempt failed or could not be made: the delivery stays the head of its lane, due at `nextAt`. */
   putBack(delivery: Delivery, nextAt: number): void {
-    this.#inFlight.delete(delivery);
+    this.#letGo(delivery);
     delivery.nextAt = nextAt;
     const head = this.#lanes.get(delivery.lane)?.[0];
     if (head !== undefined) this.#headChanged(head);
@@ -169,7 +181,7 @@ export class SubscriptionQueue {
 
   /** Somebody wants it now. One in flight goes its way. */
   hurry(delivery: Delivery, nowMs: number): void {
-    if (this.#inFlight.has(delivery) || delivery.nextAt <= nowMs) return;
+    if (this.#taken.has(delivery) || delivery.nextAt <= nowMs) return;
     delivery.nextAt = nowMs;
     if (this.#lanes.get(delivery.lane)?.[0] === delivery) this.#headChanged(delivery);
   }
@@ -188,7 +200,12 @@ export class SubscriptionQueue {
 
   /** All that waits and is not in flight. */
   waiting(): Delivery[] {
-    return [...this.#byPosition.values()].filter((delivery) => !this.#inFlight.has(delivery));
+    return [...this.#byPosition.values()].filter((delivery) => !this.#taken.has(delivery));
+  }
+
+  #letGo(delivery: Delivery): void {
+    this.#taken.delete(delivery);
+    this.#answered.delete(delivery);
   }
 
   #remove(delivery: Delivery, lane: Delivery[]): void {
@@ -197,14 +214,14 @@ export class SubscriptionQueue {
   }
 
   #headChanged(head: Delivery): void {
-    if (!this.#inFlight.has(head)) this.#heads.push({ at: head.nextAt, delivery: head });
+    if (!this.#taken.has(head)) this.#heads.push({ at: head.nextAt, delivery: head });
   }
 
   #nextHead(): Delivery | undefined {
     for (let top = this.#heads.peek(); top !== undefined; top = this.#heads.peek()) {
       const { at, delivery } = top;
       const isHead = this.#lanes.get(delivery.lane)?.[0] === delivery;
-      if (isHead && at === delivery.nextAt && !this.#inFlight.has(delivery)) return delivery;
+      if (isHead && at === delivery.nextAt && !this.#taken.has(delivery)) return delivery;
       this.#heads.pop();
     }
     return undefined;

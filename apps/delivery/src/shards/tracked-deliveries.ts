@@ -39,8 +39,9 @@ export class TrackedDeliveries {
     return [...this.#queues.values()].reduce((sum, queue) => sum + queue.size, 0);
   }
 
+  /** Attempts that have not ended: without an answer, or not recorded. */
   get inFlight(): number {
-    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.inFlight, 0);
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.inFlight + queue.recording, 0);
   }
 
   /** Subscriptions that have as many as may be held for one. */

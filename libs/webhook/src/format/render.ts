@@ -39,14 +39,26 @@ export type OneRequestKind = Exclude<Destination['kind'], 'jira' | 'email'>;
  * @throws TocsinError `TCN_INVALID` where a signed format has no usable secret, or the kind takes more than one request
  */
 export function renderRequest(input: RenderInput): RenderedRequest {
-  const { destination } = input;
-  const { url, authorization } = splitCredentials(destination.url);
-  const rendered = renderKind({
-    ...input,
-    destination: { ...destination, url, headers: lowerCased(destination.headers) },
-  });
-  const auth = authorization ?? staticAuthorization(destination);
-  return auth === undefined ? rendered : { ...rendered, headers: { authorization: auth, ...rendered.headers } };
+  const { destination, authorization } = prepared(input.destination);
+  const rendered = renderKind({ ...input, destination });
+  return authorization === undefined ? rendered : { ...rendered, headers: { authorization, ...rendered.headers } };
+}
+
+interface Prepared {
+  destination: Destination;
+  authorization: string | undefined;
+}
+
+/** What is the same for every event, as long as anybody holds the destination. */
+const PREPARED = new WeakMap<Destination, Prepared>();
+
+function prepared(destination: Destination): Prepared {
+  const known = PREPARED.get(destination);
+  if (known !== undefined) return known;
+  const { url, authorization = staticAuthorization(destination) } = splitCredentials(destination.url);
+  const made = { destination: { ...destination, url, headers: lowerCased(destination.headers) }, authorization };
+  PREPARED.set(destination, made);
+  return made;
 }
 
 function renderKind(input: RenderInput): RenderedRequest {
