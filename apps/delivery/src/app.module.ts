@@ -4,15 +4,21 @@ import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import type { DeliveryConfig } from './config.js';
 import { DeliveryService } from './delivery-service.js';
+import { EXPLAIN_API } from './explain/explain-api.js';
+import { ExplainController } from './explain/explain.controller.js';
+import { Explainer } from './explain/explainer.js';
+import { EventLedger } from './explain/event-ledger.js';
+import { EventStories } from './explain/event-stories.js';
 import { DeliveriesController } from './ledger/deliveries.controller.js';
 import { DELIVERY_API } from './ledger/delivery-api.js';
 import { LedgerReader } from './ledger/ledger-reader.js';
 import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './ledger/schema.js';
-import { VerifyDeliveries } from './ledger/verify-deliveries.js';
+import { VerifyDeliveries } from './verify/verify-deliveries.js';
 import { LogSource } from './match/log-source.js';
 import { Revival } from './retry/revival.js';
 import { DeliveryStatistics } from './send/delivery-statistics.js';
 
+export type { EventName, EventStory, Explanation, SubscriptionStory } from './explain/story.js';
 export { deliveryConfig, type DeliveryConfig } from './config.js';
 export { type DeliveryCounts, DeliveryStatistics } from './send/delivery-statistics.js';
 
@@ -37,9 +43,9 @@ export class DeliveryModule implements OnApplicationShutdown {
   static register(options: DeliveryModuleOptions): DynamicModule {
     return {
       module: DeliveryModule,
-      controllers: [DeliveriesController],
+      controllers: [DeliveriesController, ExplainController],
       providers: [
-        { provide: API_DESCRIPTION, useValue: DELIVERY_API },
+        { provide: API_DESCRIPTION, useValue: [...DELIVERY_API, ...EXPLAIN_API] },
         {
           provide: Database,
           useFactory: () =>
@@ -58,6 +64,14 @@ export class DeliveryModule implements OnApplicationShutdown {
         {
           provide: VerifyDeliveries,
           useFactory: (database: Database, log: LogSource) => new VerifyDeliveries(database, log, SHARDS),
+          inject: [Database, LogSource],
+        },
+        {
+          provide: Explainer,
+          useFactory: (database: Database, log: LogSource) => {
+            const stories = new EventStories({ log, ledger: new EventLedger(database), shards: SHARDS });
+            return new Explainer({ log, stories, shards: SHARDS });
+          },
           inject: [Database, LogSource],
         },
         { provide: Revival, useFactory: (database: Database) => new Revival(database), inject: [Database] },

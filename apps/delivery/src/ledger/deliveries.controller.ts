@@ -9,7 +9,7 @@ import { LogSource } from '../match/log-source.js';
 import { Revival } from '../retry/revival.js';
 import { deliveryId, parseDeliveryId } from './delivery-id.js';
 import { type AttemptView, type LedgerEntry, LedgerReader, type ParkedView } from './ledger-reader.js';
-import { type DeliveryAudit, VerifyDeliveries } from './verify-deliveries.js';
+import { type DeliveryAudit, VerifyDeliveries } from '../verify/verify-deliveries.js';
 
 const subscriptionSchema = nameSchema.optional().meta({ description: 'Only of this subscription' });
 

@@ -5,6 +5,7 @@ import { registerDeclared } from '../declared/register.js';
 import { registerDeliveries } from '../deliveries/register.js';
 import { registerDoctor } from '../doctor/register.js';
 import { registerEvents } from '../events/register.js';
+import { registerExplain } from '../explain/register.js';
 import { registerKeys } from '../keys/register.js';
 import { registerRegistry } from '../registry/register.js';
 import { registerProfiles } from '../server/register.js';
@@ -46,6 +47,7 @@ export function createProgram(version: string): Command {
   registerKeys(program);
   program.commandsGroup('See what happened:');
   registerStatus(program);
+  registerExplain(program);
   registerEvents(program);
   registerDeliveries(program);
   program.commandsGroup('Prove it:');

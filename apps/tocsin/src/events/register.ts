@@ -8,6 +8,7 @@ import {
   withJson,
   withServer,
 } from '../command-line/arguments.js';
+import { registerShowEvent } from '../explain/register.js';
 
 interface FilterOptions {
   type?: string[];
@@ -20,7 +21,7 @@ function withFilter(command: Command): Command {
     .option('--subject <subject>', 'only what is about this, such as node/edge-fra-17');
 }
 
-/** `events list|get|tail`. */
+/** `events list|get|show|tail`. */
 export function registerEvents(program: Command): void {
   const events = program.command('events').description('read the log');
 
@@ -51,6 +52,8 @@ export function registerEvents(program: Command): void {
     const { getEvent } = await import('./events-command.js');
     await getEvent(key, options);
   });
+
+  registerShowEvent(events);
 
   const tail = events
     .command('tail')

@@ -47,6 +47,8 @@ const ACCESS: Readonly<Record<string, Role | 'public'>> = {
   'GET /v1/events/stream': 'viewer',
   'GET /v1/events/{key}': 'viewer',
   'GET /v1/log/verify': 'admin',
+  'GET /v1/explain': 'viewer',
+  'GET /v1/explain/{event}': 'viewer',
   'GET /v1/deliveries': 'viewer',
   'GET /v1/deliveries/parked': 'viewer',
   'GET /v1/deliveries/verify': 'admin',
