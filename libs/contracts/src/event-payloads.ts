@@ -20,6 +20,7 @@ export const heartbeatDataSchema = z
     lastHeartbeatAt: timestampSchema.optional(),
     missed: z.int().min(0).optional().meta({ description: 'Heartbeats that did not come' }),
     silentMs: durationMs('How long nothing was heard').optional(),
+    told: z.boolean().optional().meta({ description: 'On an event that is withheld: do subscribers know it as lost?' }),
     reason: z.string().optional(),
   })
   .meta({ id: 'HeartbeatEventData' });
@@ -59,6 +60,16 @@ export const stateDataSchema = z
   })
   .meta({ id: 'StateEventData' });
 
+/** A certificate that has been seen, and what has been said of it: never twice. */
+export const knownCertificateSchema = z.object({
+  fingerprint: z.string(),
+  notBefore: timestampSchema,
+  notAfter: timestampSchema,
+  issuer: z.string(),
+  names: z.array(z.string()),
+  marks: z.array(z.enum(['expiring-25', 'expiring-10', 'expired', 'invalid', 'mismatched'])),
+});
+
 /** Payload of `io.tocsin.certificate.*`, whoever noticed. */
 export const certificateDataSchema = z
   .looseObject({
@@ -71,7 +82,16 @@ export const certificateDataSchema = z
     notBefore: timestampSchema.optional(),
     notAfter: timestampSchema.optional(),
     lifetimeLeft: z.number().optional().meta({ description: 'Share of its lifetime that is left, 0 to 1' }),
+    issuer: z.string().optional(),
+    names: z.array(z.string()).optional().meta({ description: 'Names it is for' }),
     reason: z.string().optional(),
+    known: z
+      .array(knownCertificateSchema)
+      .optional()
+      .meta({
+        description:
+          'Of Tocsin’s own: the certificates of the target up to here, the newest first, and what was said of each',
+      }),
   })
   .meta({ id: 'CertificateEventData' });
 
@@ -85,6 +105,7 @@ export const dnsDataSchema = z
     answers: z.array(z.string()).optional(),
     previousAnswers: z.array(z.string()).optional(),
     rcode: z.string().optional(),
+    failing: z.boolean().optional().meta({ description: 'Is the check failing after this event?' }),
     reason: z.string().optional(),
   })
   .meta({ id: 'DnsEventData' });

@@ -1,4 +1,5 @@
 export * from './apply.js';
+export * from './check.js';
 export * from './cloudevent.js';
 export * from './delivery-events.js';
 export * from './destination-secrets.js';
@@ -8,6 +9,8 @@ export * from './event-catalogue.js';
 export * from './event-payloads.js';
 export * from './event-store.js';
 export * from './health-event.js';
+export * from './heartbeat.js';
+export * from './http-assertions.js';
 export * from './keys.js';
 export * from './log-look-rpc.js';
 export * from './maintenance.js';

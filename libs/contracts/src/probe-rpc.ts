@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { checkSchema } from './check.js';
 import { nameSchema } from './primitives.js';
-import { checkSchema } from './target.js';
 
 /** Source of every event the observers append. */
 export const HEALTH_PROBE_SOURCE = 'tocsin/health-probe';
@@ -15,9 +15,14 @@ export const PROBE_RPC = {
   votePrefix: 'tocsin.rpc.probe.vote',
   /** Is this observer there? `tocsin.rpc.probe.ping.<observer>`. */
   pingPrefix: 'tocsin.rpc.probe.ping',
+  /** Can ICMP checks be made? Served by those observers only that were told to make them. */
+  icmp: 'tocsin.rpc.probe.icmp',
   /** A member of a group is down: may it be told by itself? `tocsin.rpc.probe.storm.<observer that keeps the group>`. */
   stormPrefix: 'tocsin.rpc.probe.storm',
 } as const;
+
+/** `reason`: why an observer that was told to make ICMP checks cannot; absent where it can. */
+export const icmpReplySchema = z.object({ reason: z.string().optional() });
 
 /** KV bucket of group outages that last: key = group, value = {@link GroupOutage}. */
 export const GROUP_OUTAGES_BUCKET = 'tocsin_group_outages';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heartbeatTokensSchema } from './heartbeat.js';
 import { nameSchema } from './primitives.js';
 import { replaySpecSchema, subscriptionSpecSchema } from './subscription.js';
 import { targetSpecSchema } from './target.js';
@@ -31,7 +32,13 @@ export const RESERVED_TYPE_PREFIXES: readonly string[] = [
 /** Who made a change: the name of the API key, or the service itself. */
 export const actorSchema = z.string();
 
-export const targetDeclaredSchema = z.object({ name: nameSchema, actor: actorSchema, spec: targetSpecSchema });
+export const targetDeclaredSchema = z.object({
+  name: nameSchema,
+  actor: actorSchema,
+  spec: targetSpecSchema,
+  /** Of a heartbeat: what its tokens are known by. A token has 256 random bits: nothing leads from here to it. */
+  heartbeat: heartbeatTokensSchema.optional(),
+});
 export const targetRemovedSchema = z.object({ name: nameSchema, actor: actorSchema });
 
 /** In the log a destination stands redacted; `sealedRef` names the sealed envelope that has the rest. */

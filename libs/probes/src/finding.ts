@@ -4,7 +4,7 @@ import { codeOf, isLocalFault } from './local-fault.js';
 import { ResolveError } from './name-resolver.js';
 
 /** What a checker found out. */
-export type Finding = Pick<ProbeResult, 'outcome' | 'origin' | 'phase' | 'detail'>;
+export type Finding = Pick<ProbeResult, 'outcome' | 'origin' | 'phase' | 'detail' | 'dns'>;
 
 /** The target answered as it should. */
 export function passed(detail: string): Finding {

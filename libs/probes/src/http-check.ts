@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { HttpCheck } from '@tocsin/contracts';
 import { parseDuration } from '@tocsin/domain';
 import type { Attempt } from './attempt.js';
+import { bodyFault } from './body-assertions.js';
 import { openConnection, type TlsWish } from './connection.js';
 import { degraded, failed, passed, type Finding } from './finding.js';
 import { AnswerReader } from './http-answer.js';
@@ -44,11 +45,12 @@ function prepare(check: HttpCheck, userAgent: string): Prepared {
   const url = new URL(check.url);
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
+  const name = check.serverName ?? host;
   const made: Prepared = {
     host,
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     tls: secure
-      ? { serverName: isIP(host) === 0 ? host : undefined, verify: check.tlsVerify, protocol: 'http/1.1' }
+      ? { serverName: isIP(name) === 0 ? name : undefined, verify: check.tlsVerify, protocol: 'http/1.1' }
       : undefined,
     userAgent,
     request: requestText(check, url, userAgent),
@@ -77,9 +79,8 @@ function judge(check: HttpCheck, status: number, body: Buffer, durationMs: numbe
   if (!statusMatches(check.expect.status, status)) {
     return failed('assert', `HTTP ${status}, expected ${check.expect.status.join(' or ')}`);
   }
-  if (check.expect.body !== undefined && !body.includes(check.expect.body)) {
-    return failed('assert', `HTTP ${status}, but the body does not contain ${JSON.stringify(check.expect.body)}`);
-  }
+  const fault = bodyFault(check.expect, body);
+  if (fault !== undefined) return failed('assert', `HTTP ${status}, but the body ${fault}`);
   const { degradedAfter } = check;
   if (degradedAfter !== undefined && durationMs > (parseDuration(degradedAfter) ?? Infinity)) {
     return degraded(`HTTP ${status}, but after ${Math.round(durationMs)}ms, more than ${degradedAfter}`);

@@ -9,6 +9,8 @@ const TYPE_A = 1;
 interface Zone {
   rcode: number;
   address?: [number, number, number, number];
+  /** Further ones, after the first. */
+  others?: [number, number, number, number][];
   ttl?: number;
 }
 
@@ -48,18 +50,21 @@ function question(query: Buffer): { name: string; type: number; end: number } {
 
 function answer(query: Buffer, end: number, zone: Zone, type: number): Buffer {
   const reply = Buffer.from(query.subarray(0, end));
-  const address = type === TYPE_A ? zone.address : undefined;
+  const addresses = type === TYPE_A && zone.address !== undefined ? [zone.address, ...(zone.others ?? [])] : [];
   reply.writeUInt16BE(0x8180 | zone.rcode, 2);
-  reply.writeUInt16BE(address === undefined ? 0 : 1, 6);
+  reply.writeUInt16BE(addresses.length, 6);
   reply.writeUInt16BE(0, 8);
   reply.writeUInt16BE(0, 10);
-  if (address === undefined) return reply;
+  return Buffer.concat([reply, ...addresses.map((address) => recordOf(address, zone.ttl ?? 300))]);
+}
+
+function recordOf(address: [number, number, number, number], ttl: number): Buffer {
   const record = Buffer.alloc(16);
   record.writeUInt16BE(0xc00c, 0);
   record.writeUInt16BE(TYPE_A, 2);
   record.writeUInt16BE(1, 4);
-  record.writeUInt32BE(zone.ttl ?? 300, 6);
+  record.writeUInt32BE(ttl, 6);
   record.writeUInt16BE(4, 10);
   record.set(address, 12);
-  return Buffer.concat([reply, record]);
+  return record;
 }

@@ -40,7 +40,13 @@ export class Probing {
   }
 
   check(spec: Record<string, unknown>): Check {
+    if (spec['type'] === 'heartbeat') return this.heartbeat(spec);
     return checkSchema.parse({ type: 'http', timeout: '400ms', ...spec });
+  }
+
+  heartbeat(spec: Record<string, unknown>): Check {
+    const { timeout: _none, ...rest } = spec;
+    return checkSchema.parse({ type: 'heartbeat', ...rest });
   }
 
   /** The result of a check that was not void. */

@@ -1,4 +1,4 @@
-import type { Check } from '@tocsin/contracts';
+import type { Check, ProbeCheck } from '@tocsin/contracts';
 import { parseDuration, type Clock, type ProbeResult, type VoidedProbe } from '@tocsin/domain';
 import { Attempt } from './attempt.js';
 import { checkDns } from './dns-check.js';
@@ -6,6 +6,7 @@ import type { EventLoopGuard } from './event-loop-guard.js';
 import { findingOf, type Finding } from './finding.js';
 import { checkGrpc } from './grpc-check.js';
 import { checkHttp } from './http-check.js';
+import { checkIcmp } from './icmp-check.js';
 import type { NameResolver } from './name-resolver.js';
 import { checkTcp } from './tcp-check.js';
 import { checkTls } from './tls-check.js';
@@ -17,6 +18,8 @@ export interface ProbeDeps {
   guard: EventLoopGuard;
   /** What HTTP checks call themselves, unless the check says otherwise. Default `tocsin-probe`. */
   userAgent?: string;
+  /** Path or name of the helper that sends ICMP; ICMP checks are not made where it is left out. */
+  ping?: string;
 }
 
 const USER_AGENT = 'tocsin-probe';
@@ -33,15 +36,19 @@ export function peerOf(check: Check): string {
       return new URL(check.url).host;
     case 'dns':
       return check.server ?? `the servers of ${check.name}`;
+    case 'icmp':
+      return check.host;
+    case 'heartbeat':
+      return check.active === undefined ? 'heartbeats' : peerOf(check.active);
     default:
       return `${check.host}:${check.port}`;
   }
 }
 
 /** What is the same at every run of a check, by declaration. */
-const limits = new WeakMap<Check, { timeoutMs: number; peer: string }>();
+const limits = new WeakMap<ProbeCheck, { timeoutMs: number; peer: string }>();
 
-function limitsOf(check: Check): { timeoutMs: number; peer: string } {
+function limitsOf(check: ProbeCheck): { timeoutMs: number; peer: string } {
   let known = limits.get(check);
   if (known === undefined) {
     known = { timeoutMs: parseDuration(check.timeout) ?? 0, peer: peerOf(check) };
@@ -52,9 +59,15 @@ function limitsOf(check: Check): { timeoutMs: number; peer: string } {
 
 /**
  * Runs one check on a fresh connection, to its end or its deadline, whichever is first. Never throws: whatever happens is a
- * result. Void where the event loop was blocked while the time ran out.
+ * result. Void where the event loop was blocked while the time ran out. Of a heartbeat: the check that stands in for it; void where there is none.
  */
 export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResult | VoidedProbe> {
+  if (check.type !== 'heartbeat') return runProbe(check, deps);
+  if (check.active !== undefined) return runProbe(check.active, deps);
+  return { kind: 'void', detail: 'a heartbeat is waited for', durationMs: 0 };
+}
+
+async function runProbe(check: ProbeCheck, deps: ProbeDeps): Promise<ProbeResult | VoidedProbe> {
   const { timeoutMs, peer } = limitsOf(check);
   const attempt = new Attempt(deps.clock, timeoutMs, peer);
   const stalledBeforeMs = deps.guard.stalledMs();
@@ -75,7 +88,8 @@ export async function runCheck(check: Check, deps: ProbeDeps): Promise<ProbeResu
   return { kind: 'result', outcome: 'fail', origin, phase, detail: attempt.unfinished(), durationMs, phasesMs };
 }
 
-async function dispatch(check: Check, attempt: Attempt, { clock, resolver, userAgent }: ProbeDeps): Promise<Finding> {
+async function dispatch(check: ProbeCheck, attempt: Attempt, deps: ProbeDeps): Promise<Finding> {
+  const { clock, resolver, userAgent, ping } = deps;
   try {
     switch (check.type) {
       case 'http':
@@ -88,6 +102,8 @@ async function dispatch(check: Check, attempt: Attempt, { clock, resolver, userA
         return await checkTls(check, attempt, resolver, clock.now());
       case 'dns':
         return await checkDns(check, attempt);
+      case 'icmp':
+        return await checkIcmp(check, attempt, resolver, ping);
     }
   } catch (error) {
     return findingOf(error, attempt);

@@ -16,6 +16,18 @@ export interface ProbeResult {
   durationMs: number;
   /** Milliseconds spent in each phase that was entered. */
   phasesMs: Partial<Record<ProbePhase, number>>;
+  /** The target's own word, or its silence where nothing else can be asked: there is nothing others could see differently. */
+  uncontested?: boolean;
+  /** Of a DNS check: what the server said; absent where it said nothing. */
+  dns?: DnsAnswer;
+}
+
+/** A DNS server's answer. */
+export interface DnsAnswer {
+  /** `NOERROR`, `NXDOMAIN` … */
+  rcode: string;
+  /** In order of their spelling: servers turn them about. */
+  answers: readonly string[];
 }
 
 /** A check that says nothing, because the observer's event loop was blocked while it ran. */
