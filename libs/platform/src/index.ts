@@ -8,6 +8,7 @@ export { BootstrapKeyVerifier } from './access/bootstrap-key-verifier.js';
 export { USUAL_RATE } from './access/call-rate.js';
 export { ExpiringCache } from './access/expiring-cache.js';
 export { RegistryKeyVerifier } from './access/registry-key-verifier.js';
+export { principalOf } from './access/caller.js';
 export { CurrentPrincipal, KeyWatch, Public, RequireRole, RespectsScope } from './access/decorators.js';
 export type { WhileAllowed } from './access/key-watch.js';
 export {

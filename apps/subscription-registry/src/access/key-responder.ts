@@ -62,10 +62,10 @@ export class KeyResponder {
   async #answer({ keyId, proof }: { keyId: string; proof: string }): Promise<Reply> {
     const holder = await this.#keys.holder(keyId);
     if (holder === undefined || !(await this.#matches(keyId, proof, holder.hash))) return {};
-    const { role, expiresAt, rate = USUAL_RATE } = holder.spec;
+    const { role, expiresAt, rate = USUAL_RATE, labels: scope } = holder.spec;
     if (expiresAt !== undefined && Date.parse(expiresAt) <= this.#clock.now()) return {};
     await this.#keys.used(keyId);
-    return { principal: { name: holder.name, role, rate } };
+    return { principal: { name: holder.name, role, rate, scope } };
   }
 
   async #matches(keyId: string, proof: string, hash: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import {
   requireWholeText,
 } from '@tocsin/contracts';
 import type { Clock } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
 import { onCurrentState } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import type { MaintenanceWindows } from '../maintenance/maintenance-windows.js';
@@ -55,14 +56,14 @@ export class ApplyDeclarations {
    *   same kind for what is another owner's; `TCN_PRECONDITION_FAILED` where it is not as it was planned any more; nothing is recorded
    *   then. Those of `RegistryLog.append`
    */
-  async run(request: { body: unknown; actor: string }): Promise<ApplyReply> {
+  async run(request: { body: unknown; actor: string; scope?: Scope | undefined }): Promise<ApplyReply> {
     requireWholeText(request.body, 'apply');
     const wanted = parseOrThrow(applyRequestSchema, request.body, 'apply');
     const { log, seals, windows } = this.#parts;
     return onCurrentState(
       log,
       async () => {
-        const steps = await this.#plan(wanted, request.actor);
+        const steps = await this.#plan(wanted, request);
         if (wanted.expect !== undefined) requirePlanned(steps, wanted.expect);
         if (wanted.dryRun) return replyOf(steps, true);
         const declarations = steps.flatMap((step) => step.declarations);
@@ -77,7 +78,7 @@ export class ApplyDeclarations {
     );
   }
 
-  async #plan(wanted: ApplyRequest, actor: string): Promise<ApplyStep[]> {
+  async #plan(wanted: ApplyRequest, caller: { actor: string; scope?: Scope | undefined }): Promise<ApplyStep[]> {
     const { targets, subscriptions, seals, windowLog, checkDestination, secrets, log, clock } = this.#parts;
     const owner = wanted.prune ? wanted.owner : undefined;
     const [ownTargets, ownSubscriptions] =
@@ -87,12 +88,13 @@ export class ApplyDeclarations {
       subscriptions: await subscriptions.standing(namesOf(wanted.subscriptions, ownSubscriptions)),
       maintenance: wanted.maintenance.length > 0 || wanted.prune ? await windowLog.all() : new Map(),
     };
-    const declared = planApply(wanted, { ...standing, seals, actor, checkDestination, secrets });
+    const declared = planApply(wanted, { ...standing, ...caller, seals, checkDestination, secrets });
     if (owner === undefined) return declared;
     const removed = await planRemovals({
       declared: new Set(declared.map(({ subject }) => subject)),
-      ...{ owner, standing, actor },
-      removeTargets: (gone) => removalsOf(gone, log, actor, clock.now()),
+      ...{ owner, standing },
+      ...caller,
+      removeTargets: (gone) => removalsOf(gone, log, caller.actor, clock.now()),
     });
     return [...declared, ...removed];
   }

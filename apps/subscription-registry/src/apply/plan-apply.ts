@@ -1,5 +1,7 @@
 import type { ApplyRequest } from '@tocsin/contracts';
 import { type Fault, isTocsinError, TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
+import { requireFreeName, requireInScope } from '../access/scope.js';
 import { type OwnedWindow, planWindow, windowSubject } from '../maintenance/window-log.js';
 import { subscriptionSubject, targetDeclarationSubject } from '../projection/change.js';
 import { planSubscription, type SecretSource, type DestinationCheck } from '../subscriptions/plan-subscription.js';
@@ -14,6 +16,8 @@ import type { Standing } from './plan-removals.js';
 export interface ApplyContext extends Standing {
   readonly seals: Pick<SealedStore, 'open'>;
   readonly actor: string;
+  /** Labels of all that the caller may see and change; absent: everything. */
+  readonly scope?: Scope | undefined;
   readonly checkDestination: DestinationCheck;
   readonly secrets: SecretSource;
 }
@@ -23,18 +27,21 @@ const NOTHING_YET: StandingTarget & StandingSubscription & OwnedWindow = { versi
 /**
  * What has to be recorded so that everything stands as declared. Subscriptions come first: what happens to the new targets is
  * then told to the new subscribers from the beginning. Windows come before targets, so that a new target is in its window from the start.
- * @throws TocsinError `TCN_INVALID`, `TCN_EGRESS_BLOCKED` or `TCN_CONFLICT` (something is another owner's) with every fault there is, as
- *   pointers into the request
+ * @throws TocsinError `TCN_INVALID`, `TCN_EGRESS_BLOCKED`, `TCN_FORBIDDEN` (something would be outside of the caller's scope) or
+ *   `TCN_CONFLICT` (something is another owner's, or outside of the scope) with every fault there is, as pointers into the request
  */
 export function planApply(request: ApplyRequest, context: ApplyContext): ApplyStep[] {
   const faults = new FaultList();
   for (const list of ['targets', 'subscriptions', 'maintenance'] as const) faults.addDuplicates(list, request[list]);
-  const { actor } = context;
+  const { actor, scope } = context;
   const owned = request.owner === undefined ? {} : { owner: request.owner };
 
   const subscriptions = request.subscriptions.map(({ name, ...spec }, index) =>
     faults.collect(`/subscriptions/${index}`, (): ApplyStep => {
       const standing = context.subscriptions.get(name) ?? NOTHING_YET;
+      const subject = subscriptionSubject(name);
+      requireFreeName(subject, scope, standing.declared?.spec.labels);
+      requireInScope({ subject, scope, wanted: spec.labels, pointer: '/labels' });
       const current = context.seals.open(name, standing);
       const { secret, seal, outcome, declaration } = planSubscription({
         ...{ name, spec, standing, current, ...owned, actor },
@@ -42,7 +49,7 @@ export function planApply(request: ApplyRequest, context: ApplyContext): ApplySt
         secrets: context.secrets,
       });
       return {
-        ...stepOf('subscription', name, subscriptionSubject(name), standing.declared?.revision),
+        ...stepOf('subscription', name, subject, standing.declared?.revision),
         ...ownership(request, standing.declared),
         ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
         ...(seal === undefined ? {} : { seal }),
@@ -53,9 +60,12 @@ export function planApply(request: ApplyRequest, context: ApplyContext): ApplySt
   const windows = request.maintenance.map(({ name, ...spec }, index) =>
     faults.collect(`/maintenance/${index}`, (): ApplyStep => {
       const standing = context.maintenance.get(name) ?? NOTHING_YET;
+      const subject = windowSubject(name);
+      requireFreeName(subject, scope, standing.window?.spec.selector);
+      requireInScope({ subject, scope, wanted: spec.selector, pointer: '/selector' });
       const { outcome, declaration } = planWindow({ name, spec, standing, actor, ...owned });
       return {
-        ...stepOf('maintenance', name, windowSubject(name), standing.window?.revision),
+        ...stepOf('maintenance', name, subject, standing.window?.revision),
         ...ownership(request, standing.window === undefined ? undefined : standing),
         ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
       };
@@ -65,9 +75,12 @@ export function planApply(request: ApplyRequest, context: ApplyContext): ApplySt
     faults.collect(`/targets/${index}`, (): ApplyStep => {
       checkTargetSpec(name, spec);
       const standing = context.targets.get(name) ?? NOTHING_YET;
+      const subject = targetDeclarationSubject(name);
+      requireFreeName(subject, scope, standing.declared?.spec.labels);
+      requireInScope({ subject, scope, wanted: spec.labels, pointer: '/labels' });
       const { outcome, declaration } = planTarget({ name, spec, standing, actor, ...owned });
       return {
-        ...stepOf('target', name, targetDeclarationSubject(name), standing.declared?.revision),
+        ...stepOf('target', name, subject, standing.declared?.revision),
         ...ownership(request, standing.declared),
         ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
       };
@@ -93,14 +106,14 @@ function ownership(
 ): Pick<ApplyStep, 'takenFrom'> {
   if (owner === undefined || declared === undefined || declared.owner === owner) return {};
   if (declared.owner !== undefined && !takeOver) {
-    const detail = `is looked after by "${declared.owner}", not by "${owner}"; takeOver takes it over`;
+    const detail = `is looked after by "${declared.owner}", not by "${owner}"`;
     throw new TocsinError('TCN_CONFLICT', detail, { faults: [{ pointer: '/name', detail }] });
   }
   return { takenFrom: declared.owner ?? null };
 }
 
 /** Of several faults the first of these names them all: what is wrong in itself, wherever it is applied, comes first. */
-const CODES = ['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_CONFLICT'] as const;
+const CODES = ['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_FORBIDDEN', 'TCN_CONFLICT'] as const;
 
 /** Gathers the faults of all parts, so that one answer names everything there is to mend. */
 class FaultList {

@@ -1,4 +1,6 @@
 import type { TargetKind } from '@tocsin/contracts';
+import type { Scope } from '@tocsin/platform';
+import { inScope } from '../access/scope.js';
 import type { Declaration } from '../log/registry-log.js';
 import { type OwnedWindow, windowRemoval, windowSubject } from '../maintenance/window-log.js';
 import { subscriptionSubject, targetDeclarationSubject } from '../projection/change.js';
@@ -24,19 +26,24 @@ export async function planRemovals(input: {
   owner: string;
   standing: Standing;
   actor: string;
+  /** What lies outside of it stays. */
+  scope?: Scope | undefined;
   /** For each of the targets what has to be recorded. */
   removeTargets: (targets: { kind: TargetKind; name: string; version: number }[]) => Promise<Declaration[][]>;
 }): Promise<ApplyStep[]> {
-  const { declared, owner, standing, actor } = input;
+  const { declared, owner, standing, actor, scope } = input;
   const targets = [...standing.targets].flatMap(([name, { version, declared: now }]) =>
-    now?.owner === owner && !declared.has(targetDeclarationSubject(name))
+    now?.owner === owner && !declared.has(targetDeclarationSubject(name)) && inScope(now.spec.labels, scope)
       ? [{ kind: now.spec.kind, name, version, revision: now.revision }]
       : [],
   );
   const removals = await input.removeTargets(targets.map(({ kind, name, version }) => ({ kind, name, version })));
   return [
     ...[...standing.maintenance].flatMap(([name, { version, window, owner: whose }]): ApplyStep[] =>
-      window !== undefined && whose === owner && !declared.has(windowSubject(name))
+      window !== undefined &&
+      whose === owner &&
+      !declared.has(windowSubject(name)) &&
+      inScope(window.spec.selector, scope)
         ? [gone('maintenance', name, windowSubject(name), window.revision, [windowRemoval(name, version, actor)])]
         : [],
     ),
@@ -44,7 +51,7 @@ export async function planRemovals(input: {
       gone('target', name, targetDeclarationSubject(name), revision, removals[index] ?? []),
     ),
     ...[...standing.subscriptions].flatMap(([name, { version, declared: now }]): ApplyStep[] =>
-      now?.owner === owner && !declared.has(subscriptionSubject(name))
+      now?.owner === owner && !declared.has(subscriptionSubject(name)) && inScope(now.spec.labels, scope)
         ? [
             gone('subscription', name, subscriptionSubject(name), now.revision, [
               subscriptionRemoval(name, version, actor),

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post, Query, UseInterceptors } from '@nestjs/common';
 import type { ApplyReply } from '@tocsin/contracts';
-import { BodyLimit, CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
+import { BodyLimit, CurrentPrincipal, type Principal, RequireRole, RespectsScope, zodQuery } from '@tocsin/platform';
 import { ApplyDeclarations } from '../apply/apply-declarations.js';
 import { OnceOnly } from '../once/once-only.js';
 import { noQuerySchema } from './write-query.js';
@@ -9,6 +9,7 @@ import { noQuerySchema } from './write-query.js';
 const APPLY_LIMIT_BYTES = 32 * 1024 * 1024;
 
 /** Many declarations in one request. */
+@RespectsScope()
 @UseInterceptors(OnceOnly)
 @Controller('v1/apply')
 export class ApplyController {
@@ -24,6 +25,6 @@ export class ApplyController {
     @Body() body: unknown,
     @CurrentPrincipal() principal: Principal,
   ): Promise<ApplyReply> {
-    return this.declarations.run({ body, actor: principal.name });
+    return this.declarations.run({ body, actor: principal.name, scope: principal.scope });
   }
 }

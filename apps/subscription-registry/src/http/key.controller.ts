@@ -1,30 +1,17 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Headers,
-  HttpCode,
-  Param,
-  Put,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Put, UseInterceptors } from '@nestjs/common';
 import type { KeyView } from '@tocsin/contracts';
-import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
-import type { ServerResponse } from 'node:http';
+import { RequireRole } from '@tocsin/platform';
 import { DeclareKey } from '../access/declare-key.js';
 import { ReadKeys } from '../access/read-keys.js';
 import { RemoveKey } from '../access/remove-key.js';
 import { OnceOnly } from '../once/once-only.js';
-import { type Page, parsePageQuery } from '../request/page.js';
-import { etagOf, preconditionOf } from './conditions.js';
-import { DRY_RUN_HEADER, type WriteQuery, writeQuerySchema } from './write-query.js';
+import { Read, ReadPage, type ReadRequest, Write, type WriteRequest } from '../request/call.js';
+import type { Page, PageRequest } from '../request/page.js';
+import { Answer, AnswerWriter } from './answer.js';
 
 /** API keys over HTTP, for admins alone. */
 @RequireRole('admin')
-@UseInterceptors(OnceOnly)
+@UseInterceptors(OnceOnly, AnswerWriter)
 @Controller('v1/keys')
 export class KeyController {
   constructor(
@@ -35,53 +22,27 @@ export class KeyController {
 
   /** A page of keys in order of their names. */
   @Get()
-  list(@Query() query: unknown): Promise<Page<KeyView>> {
-    return this.read.page(parsePageQuery(query));
+  list(@ReadPage({ labels: false }) request: PageRequest): Promise<Page<KeyView>> {
+    return this.read.page(request);
   }
 
   /** One key: what it may do, never the key itself. */
   @Get(':name')
-  async get(@Param('name') name: string, @Res({ passthrough: true }) response: ServerResponse): Promise<KeyView> {
-    const key = await this.read.one(name);
-    response.setHeader('etag', etagOf(key.revision));
-    return key;
+  async get(@Read() { name }: ReadRequest): Promise<Answer<KeyView>> {
+    return new Answer(await this.read.one(name));
   }
 
   /** Makes a key (201), and then shows it, this once; or changes what it may do (200), and the key stays. */
   @Put(':name')
-  async put(
-    @Param('name') name: string,
-    @Query(zodQuery(writeQuerySchema)) { dryRun }: WriteQuery,
-    @Body() body: unknown,
-    @Headers('if-match') ifMatch: string | undefined,
-    @Headers('if-none-match') ifNoneMatch: string | undefined,
-    @CurrentPrincipal() principal: Principal,
-    @Res({ passthrough: true }) response: ServerResponse,
-  ): Promise<KeyView> {
-    const precondition = preconditionOf({ ifMatch, ifNoneMatch });
-    const { outcome, key } = await this.declare.run({ name, body, actor: principal.name, precondition, dryRun });
-    if (dryRun) {
-      response.setHeader(DRY_RUN_HEADER, outcome);
-      return key;
-    }
-    response.statusCode = outcome === 'created' ? 201 : 200;
-    if (outcome === 'created') {
-      response.setHeader('location', `/v1/keys/${name}`);
-      response.setHeader('cache-control', 'no-store');
-    }
-    response.setHeader('etag', etagOf(key.revision));
-    return key;
+  async put(@Write() write: WriteRequest, @Body() body: unknown): Promise<Answer<KeyView>> {
+    const { outcome, key } = await this.declare.run({ ...write, body });
+    return new Answer(key, { ...write, outcome });
   }
 
   /** Revokes: within two seconds the key is refused everywhere. */
   @Delete(':name')
   @HttpCode(204)
-  async delete(
-    @Param('name') name: string,
-    @Query(zodQuery(writeQuerySchema)) { dryRun }: WriteQuery,
-    @Headers('if-match') ifMatch: string | undefined,
-    @CurrentPrincipal() principal: Principal,
-  ): Promise<void> {
-    await this.remove.run({ name, actor: principal.name, precondition: preconditionOf({ ifMatch }), dryRun });
+  async delete(@Write() write: WriteRequest): Promise<void> {
+    await this.remove.run(write);
   }
 }

@@ -73,6 +73,7 @@ const MAINTENANCE_API: ApiDescription = {
     'PUT /v1/maintenance/{name}': {
       summary: 'Declare a maintenance window',
       path: windowPath,
+      query: writeQuerySchema,
       headers: { ...CONDITIONAL, ...ONCE },
       body: {
         schema: maintenanceSpecSchema,
@@ -90,8 +91,9 @@ const MAINTENANCE_API: ApiDescription = {
     'DELETE /v1/maintenance/{name}': {
       summary: 'End a maintenance window',
       path: windowPath,
+      query: writeQuerySchema,
       headers: { ...ifMatch, ...ONCE },
-      answers: { 204: { description: 'It is over' } },
+      answers: GONE,
       errors: ['TCN_NOT_FOUND', 'TCN_INVALID', 'TCN_PRECONDITION_FAILED', 'TCN_VERSION_CONFLICT', 'TCN_TIMEOUT'],
     },
   },

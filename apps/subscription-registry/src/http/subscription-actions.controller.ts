@@ -1,15 +1,15 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
 import type { ReplaySpec, SubscriptionView } from '@tocsin/contracts';
-import { CurrentPrincipal, type Principal, RequireRole, zodQuery } from '@tocsin/platform';
-import type { ServerResponse } from 'node:http';
+import { RequireRole, RespectsScope } from '@tocsin/platform';
 import { OnceOnly } from '../once/once-only.js';
+import { Write, type WriteRequest } from '../request/call.js';
 import { PauseSubscription } from '../subscriptions/pause-subscription.js';
 import { RequestReplay } from '../subscriptions/request-replay.js';
-import { etagOf, preconditionOf } from './conditions.js';
-import { noQuerySchema } from './write-query.js';
+import { Answer, AnswerWriter } from './answer.js';
 
 /** What may be done with a subscription besides declaring it. */
-@UseInterceptors(OnceOnly)
+@RespectsScope()
+@UseInterceptors(OnceOnly, AnswerWriter)
 @RequireRole('editor')
 @Controller('v1/subscriptions')
 export class SubscriptionActionsController {
@@ -21,49 +21,24 @@ export class SubscriptionActionsController {
   /** Sends nothing more for now; what matches waits. */
   @Post(':name/pause')
   @HttpCode(200)
-  pause(
-    @Param('name') name: string,
-    @Query(zodQuery(noQuerySchema)) _query: object,
-    @Headers('if-match') ifMatch: string | undefined,
-    @CurrentPrincipal() principal: Principal,
-    @Res({ passthrough: true }) response: ServerResponse,
-  ): Promise<SubscriptionView> {
-    return this.#set(true, { name, ifMatch, principal, response });
+  async pause(@Write({ dryRun: false }) write: WriteRequest): Promise<Answer<SubscriptionView>> {
+    return new Answer(await this.pausing.run({ ...write, paused: true }));
   }
 
   /** Goes on, with what has waited; where only the latest counts, with the newest of each subject. */
   @Post(':name/resume')
   @HttpCode(200)
-  resume(
-    @Param('name') name: string,
-    @Query(zodQuery(noQuerySchema)) _query: object,
-    @Headers('if-match') ifMatch: string | undefined,
-    @CurrentPrincipal() principal: Principal,
-    @Res({ passthrough: true }) response: ServerResponse,
-  ): Promise<SubscriptionView> {
-    return this.#set(false, { name, ifMatch, principal, response });
+  async resume(@Write({ dryRun: false }) write: WriteRequest): Promise<Answer<SubscriptionView>> {
+    return new Answer(await this.pausing.run({ ...write, paused: false }));
   }
 
   /** Sends again what matched between two points of the log, with the ids it had. */
   @Post(':name/replay')
   @HttpCode(202)
   replay(
-    @Param('name') name: string,
-    @Query(zodQuery(noQuerySchema)) _query: object,
+    @Write({ dryRun: false }) write: WriteRequest,
     @Body() body: unknown,
-    @CurrentPrincipal() principal: Principal,
   ): Promise<{ name: string; replay: ReplaySpec }> {
-    return this.replaying.run({ name, body, actor: principal.name });
-  }
-
-  async #set(
-    paused: boolean,
-    request: { name: string; ifMatch: string | undefined; principal: Principal; response: ServerResponse },
-  ): Promise<SubscriptionView> {
-    const { name, ifMatch, principal, response } = request;
-    const precondition = preconditionOf({ ifMatch });
-    const subscription = await this.pausing.run({ name, paused, actor: principal.name, precondition });
-    response.setHeader('etag', etagOf(subscription.revision));
-    return subscription;
+    return this.replaying.run({ ...write, body });
   }
 }

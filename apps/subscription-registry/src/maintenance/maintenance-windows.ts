@@ -10,10 +10,13 @@ import {
 } from '@tocsin/contracts';
 import { isTocsinError, TocsinError, type Clock, type RecordedEvent } from '@tocsin/domain';
 import type { Broker, KeyValue, Watch } from '@tocsin/jetstream';
+import type { Scope } from '@tocsin/platform';
+import { inScope, requireFreeName, requireInScope } from '../access/scope.js';
 import type { Outcome } from '../log/outcome.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import type { ProjectionListener } from '../projection/projector.js';
+import type { ReadRequest } from '../request/call.js';
 import { splitName } from '../request/name.js';
 import { nameOfWindow, planWindow, WindowLog, windowRemoval, windowSubject } from './window-log.js';
 
@@ -30,10 +33,14 @@ export interface MaintenanceWindowsDeps {
   onError: (error: unknown) => void;
 }
 
-interface WriteRequest {
+interface WindowRequest {
   readonly name: string;
   readonly actor: string;
+  /** Labels of all that the caller may see and change; absent: everything. */
+  readonly scope?: Scope;
   readonly precondition?: Precondition;
+  /** Check everything, say what would be, record nothing. */
+  readonly dryRun?: boolean;
 }
 
 /**
@@ -91,31 +98,39 @@ export class MaintenanceWindows implements ProjectionListener {
     }
   }
 
-  /** All windows by name. */
-  all(): MaintenanceView[] {
+  /** All windows by name, as far as they are in the scope. */
+  all(scope?: Scope): MaintenanceView[] {
     return [...this.#mirror.values()]
+      .filter(({ spec }) => inScope(spec.selector, scope))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
       .map((window) => this.#view(window));
   }
 
   /** @throws TocsinError `TCN_NOT_FOUND`; `TCN_UNAVAILABLE` where no recorder answers */
-  async one(name: string): Promise<MaintenanceView> {
+  async one({ name, scope }: ReadRequest): Promise<MaintenanceView> {
     const { window } = await this.#windows.one(parseOrThrow(nameSchema, name, 'name'));
-    if (window === undefined) throw notFound(name);
+    if (window === undefined || !inScope(window.spec.selector, scope)) throw notFound(name);
     return this.#view(window);
   }
 
   /**
    * Creates a window or replaces it.
-   * @throws TocsinError `TCN_INVALID` with faults that point into the body; `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append`
+   * @throws TocsinError `TCN_INVALID` with faults that point into the body; those of `requireInScope` and `requireFreeName`;
+   *   `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append`
    */
-  async declare(request: WriteRequest & { body: unknown }): Promise<{ outcome: Outcome; window: MaintenanceView }> {
+  async declare(request: WindowRequest & { body: unknown }): Promise<{ outcome: Outcome; window: MaintenanceView }> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     const spec = parseOrThrow(maintenanceSpecSchema, splitName(name, request.body), 'body');
     return onCurrentState(this.#deps.log, async () => {
       const standing = await this.#windows.one(name);
-      checkPrecondition(request.precondition ?? {}, standing.window?.revision, windowSubject(name));
+      const subject = windowSubject(name);
+      requireFreeName(subject, request.scope, standing.window?.spec.selector);
+      checkPrecondition(request.precondition ?? {}, standing.window?.revision, subject);
+      requireInScope({ subject, scope: request.scope, wanted: spec.selector, pointer: '/selector' });
       const { outcome, declaration } = planWindow({ name, spec, standing, actor: request.actor });
+      if (request.dryRun === true) {
+        return { outcome, window: this.#view({ name, revision: standing.window?.revision ?? 0, spec }) };
+      }
       const revision = declaration === undefined ? (standing.window?.revision ?? 0) : standing.version + 1;
       if (declaration !== undefined) {
         await this.#deps.log.append([declaration]);
@@ -126,12 +141,13 @@ export class MaintenanceWindows implements ProjectionListener {
   }
 
   /** @throws TocsinError `TCN_NOT_FOUND`, `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append` */
-  async remove(request: WriteRequest): Promise<void> {
+  async remove(request: WindowRequest): Promise<void> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     await onCurrentState(this.#deps.log, async () => {
       const { version, window } = await this.#windows.one(name);
-      if (window === undefined) throw notFound(name);
+      if (window === undefined || !inScope(window.spec.selector, request.scope)) throw notFound(name);
       checkPrecondition(request.precondition ?? {}, window.revision, windowSubject(name));
+      if (request.dryRun === true) return;
       await this.#deps.log.append([windowRemoval(name, version, request.actor)]);
       await this.#bring(name);
     });

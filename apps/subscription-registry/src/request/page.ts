@@ -1,5 +1,6 @@
 import { labelsSchema, nameSchema, parseOrThrow } from '@tocsin/contracts';
 import { z } from 'zod';
+import type { Scope } from '@tocsin/platform';
 import { faultAt } from './fault.js';
 
 /** Large enough for a screen, small enough to answer in milliseconds. */
@@ -13,6 +14,8 @@ export interface PageRequest {
   readonly limit: number;
   /** Only things that carry all of these labels. */
   readonly labels: Readonly<Record<string, string>>;
+  /** And all of these, because the caller may see no others. */
+  readonly scope?: Scope;
 }
 
 /** A part of a list. */
@@ -63,6 +66,26 @@ export function parseListQuery(query: unknown): PageRequest {
 export function parsePageQuery(query: unknown): PageRequest {
   const { limit, cursor } = parseOrThrow(pageQuerySchema, query, 'query');
   return { after: cursor === undefined ? '' : nameOf(cursor), limit, labels: {} };
+}
+
+/** A list as gRPC asks for it: what is empty was left out. */
+const pageMessageSchema = z.object({
+  limit: z
+    .int()
+    .min(0)
+    .max(HIGHEST_LIMIT)
+    .transform((limit) => (limit === 0 ? USUAL_LIMIT : limit)),
+  cursor: z.string().max(512),
+  labels: labelsSchema.default({}),
+});
+
+/**
+ * Reads the message that asks for a list.
+ * @throws TocsinError `TCN_INVALID` with a pointer to the field
+ */
+export function pageOfMessage(message: unknown): PageRequest {
+  const { limit, cursor, labels } = parseOrThrow(pageMessageSchema, message, 'request');
+  return { after: cursor === '' ? '' : nameOf(cursor), limit, labels };
 }
 
 /** Cuts `rows`, read with one row more than `limit`, to a page. */

@@ -1,5 +1,6 @@
 import { nameSchema, parseOrThrow, type SubscriptionSpec, type SubscriptionView } from '@tocsin/contracts';
 import { type Clock, TocsinError } from '@tocsin/domain';
+import { inScope, requireFreeName, requireInScope } from '../access/scope.js';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
 import type { Outcome } from '../log/outcome.js';
@@ -51,8 +52,8 @@ export class DeclareSubscription {
   /**
    * @param request.body the declaration as somebody sent it; it may repeat the name
    * @returns the subscription, with its signing secret if that was made now
-   * @throws TocsinError `TCN_INVALID` or `TCN_EGRESS_BLOCKED` with faults that point into the body; `TCN_PRECONDITION_FAILED`; those
-   *   of `RegistryLog.append`
+   * @throws TocsinError `TCN_INVALID` or `TCN_EGRESS_BLOCKED` with faults that point into the body; those of `requireInScope` and
+   *   `requireFreeName`; `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append`
    */
   async run(request: DeclareRequest & { body: unknown }): Promise<DeclaredSubscription> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
@@ -79,10 +80,17 @@ export class DeclareSubscription {
   ): Promise<DeclaredSubscription> {
     const done = await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name) ?? { version: 0 };
-      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, subscriptionSubject(name));
+      const subject = subscriptionSubject(name);
+      const now = standing.declared?.spec;
+      // What cannot be seen is not there to be patched, and a name that is taken to be declared.
+      if (now !== undefined && !inScope(now.labels, request.scope)) specOf(undefined);
+      requireFreeName(subject, request.scope, now?.labels);
+      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, subject);
+      const spec = specOf(now);
+      requireInScope({ subject, scope: request.scope, wanted: spec.labels, pointer: '/labels' });
       const plan = planSubscription({
         name,
-        spec: specOf(standing.declared?.spec),
+        spec,
         standing,
         current: this.#seals.open(name, standing),
         actor: request.actor,

@@ -1,5 +1,7 @@
 import { nameSchema, parseOrThrow, REGISTRY_EVENTS, type SubscriptionView } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
+import { inScope } from '../access/scope.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
@@ -27,13 +29,16 @@ export class PauseSubscription {
     name: string;
     paused: boolean;
     actor: string;
+    scope?: Scope;
     precondition?: Precondition;
   }): Promise<SubscriptionView> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     const subject = subscriptionSubject(name);
     await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name);
-      if (standing?.declared === undefined) throw notFound(name);
+      if (standing?.declared === undefined || !inScope(standing.declared.spec.labels, request.scope)) {
+        throw notFound(name);
+      }
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       const { paused = false, ...spec } = standing.declared.spec;
       if (paused === request.paused) return;

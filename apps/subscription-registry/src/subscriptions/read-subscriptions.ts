@@ -1,5 +1,7 @@
 import { nameSchema, parseOrThrow, type SubscriptionView } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
+import { inScope } from '../access/scope.js';
+import type { ReadRequest } from '../request/call.js';
 import type { Page, PageRequest } from '../request/page.js';
 import type { SubscriptionStore } from './subscription-store.js';
 
@@ -12,9 +14,10 @@ export class ReadSubscriptions {
   }
 
   /** @throws TocsinError `TCN_NOT_FOUND`, `TCN_INVALID` for a name that cannot be one */
-  async one(name: string): Promise<SubscriptionView> {
+  async one({ name, scope }: ReadRequest): Promise<SubscriptionView> {
     const subscription = await this.#subscriptions.find(parseOrThrow(nameSchema, name, 'name'));
-    if (subscription === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
+    if (subscription === undefined || !inScope(subscription.labels, scope))
+      throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
     return subscription;
   }
 

@@ -1,5 +1,7 @@
 import { nameSchema, parseOrThrow, REGISTRY_EVENTS } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
+import { inScope } from '../access/scope.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { Declaration, RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
@@ -19,6 +21,7 @@ export class RemoveSubscription {
   async run(request: {
     name: string;
     actor: string;
+    scope?: Scope;
     precondition?: Precondition;
     /** Check everything, record nothing. */
     dryRun?: boolean;
@@ -27,8 +30,9 @@ export class RemoveSubscription {
     const subject = subscriptionSubject(name);
     await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name);
-      if (standing?.declared === undefined)
+      if (standing?.declared === undefined || !inScope(standing.declared.spec.labels, request.scope)) {
         throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
+      }
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       if (request.dryRun === true) return;
       await this.#log.append([subscriptionRemoval(name, standing.version, request.actor)]);

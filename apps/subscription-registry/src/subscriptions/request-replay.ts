@@ -6,6 +6,8 @@ import {
   SUBSCRIPTION_REPLAY_REQUESTED,
 } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
+import { inScope } from '../access/scope.js';
 import { onCurrentState } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
@@ -26,12 +28,17 @@ export class RequestReplay {
    * @returns what will be replayed, defaults filled in
    * @throws TocsinError `TCN_NOT_FOUND`, `TCN_INVALID`; those of `RegistryLog.append`
    */
-  async run(request: { name: string; body: unknown; actor: string }): Promise<{ name: string; replay: ReplaySpec }> {
+  async run(request: {
+    name: string;
+    body: unknown;
+    actor: string;
+    scope?: Scope;
+  }): Promise<{ name: string; replay: ReplaySpec }> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
     const replay = parseOrThrow(replaySpecSchema, request.body, 'replay');
     await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name);
-      if (standing?.declared === undefined) {
+      if (standing?.declared === undefined || !inScope(standing.declared.spec.labels, request.scope)) {
         throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
       }
       await this.#log.append([

@@ -7,7 +7,9 @@ import {
   type SubscriptionView,
 } from '@tocsin/contracts';
 import { type Clock, parseDuration, TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
 import { z } from 'zod';
+import { inScope } from '../access/scope.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { RegistryLog } from '../log/registry-log.js';
 import { subscriptionSubject } from '../projection/change.js';
@@ -62,6 +64,7 @@ export class RotateSecret {
     name: string;
     body: unknown;
     actor: string;
+    scope?: Scope;
     precondition?: Precondition;
   }): Promise<SubscriptionView> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
@@ -69,7 +72,8 @@ export class RotateSecret {
     const subject = subscriptionSubject(name);
     const secret = await onCurrentState(this.#log, async () => {
       const standing = (await this.#subscriptions.standing([name])).get(name);
-      const current = standing === undefined ? undefined : this.#seals.open(name, standing);
+      const visible = standing?.declared !== undefined && inScope(standing.declared.spec.labels, request.scope);
+      const current = visible ? this.#seals.open(name, standing) : undefined;
       if (standing?.declared === undefined || current === undefined) {
         throw new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
       }

@@ -7,9 +7,9 @@ const SHOWN = `SELECT name, spec, revision, created_at, updated_at FROM registry
 const ONE = `${SHOWN} WHERE name = $1`;
 // Walks the primary key; with labels, subscription_labels where that is the shorter way.
 const PAGE = `${SHOWN}
-   WHERE name > $1 AND labels @> $2::jsonb
+   WHERE name > $1 AND labels @> $2::jsonb AND labels @> $3::jsonb
    ORDER BY name
-   LIMIT $3`;
+   LIMIT $4`;
 const STANDING = `
   SELECT v.subject, v.version, s.spec, s.revision, s.owner, s.sealed_ref, sealed.envelope
     FROM registry.subject_version v
@@ -63,6 +63,7 @@ export class SubscriptionStore {
     const rows = await this.#database.query<ShownRow>(PAGE, [
       request.after,
       JSON.stringify(request.labels),
+      JSON.stringify(request.scope ?? {}),
       request.limit + 1,
     ]);
     return pageOf(rows.map(viewOf), request.limit);

@@ -8,7 +8,9 @@ import {
   type TargetView,
 } from '@tocsin/contracts';
 import { type Clock, TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
 import { isDeepStrictEqual } from 'node:util';
+import { inScope, requireFreeName, requireInScope } from '../access/scope.js';
 import { faultAt } from '../request/fault.js';
 import { mergePatch } from '../request/merge-patch.js';
 import { splitName } from '../request/name.js';
@@ -23,6 +25,8 @@ export interface DeclareRequest {
   readonly name: string;
   /** Name of the API key the request came with. */
   readonly actor: string;
+  /** Labels of all that the caller may see and change; absent: everything. */
+  readonly scope?: Scope;
   readonly precondition?: Precondition;
   /** Check everything, say what would be, record nothing. */
   readonly dryRun?: boolean;
@@ -48,7 +52,8 @@ export class DeclareTarget {
 
   /**
    * @param request.body the declaration as somebody sent it; it may repeat the name
-   * @throws TocsinError `TCN_INVALID` with faults that point into the body; `TCN_PRECONDITION_FAILED`; those of `RegistryLog.append`
+   * @throws TocsinError `TCN_INVALID` with faults that point into the body; those of `requireInScope` and `requireFreeName`; `TCN_PRECONDITION_FAILED`; those of
+   *   `RegistryLog.append`
    */
   async run(request: DeclareRequest & { body: unknown }): Promise<DeclaredTarget> {
     const name = parseOrThrow(nameSchema, request.name, 'name');
@@ -75,8 +80,14 @@ export class DeclareTarget {
   ): Promise<DeclaredTarget> {
     const { outcome, spec } = await onCurrentState(this.#log, async () => {
       const standing = (await this.#targets.standing([name])).get(name) ?? { version: 0 };
-      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, targetDeclarationSubject(name));
-      const wanted = specOf(standing.declared?.spec);
+      const subject = targetDeclarationSubject(name);
+      const now = standing.declared?.spec;
+      // What cannot be seen is not there to be patched, and a name that is taken to be declared.
+      if (now !== undefined && !inScope(now.labels, request.scope)) specOf(undefined);
+      requireFreeName(subject, request.scope, now?.labels);
+      checkPrecondition(request.precondition ?? {}, standing.declared?.revision, subject);
+      const wanted = specOf(now);
+      requireInScope({ subject, scope: request.scope, wanted: wanted.labels, pointer: '/labels' });
       const plan = planTarget({ name, spec: wanted, standing, actor: request.actor });
       if (plan.declaration !== undefined && request.dryRun !== true) await this.#log.append([plan.declaration]);
       return { outcome: plan.outcome, spec: wanted };

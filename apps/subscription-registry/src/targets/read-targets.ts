@@ -1,5 +1,7 @@
 import { nameSchema, parseOrThrow, type TargetView } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
+import { inScope } from '../access/scope.js';
+import type { ReadRequest } from '../request/call.js';
 import type { Page, PageRequest } from '../request/page.js';
 import type { TargetStore } from './target-store.js';
 
@@ -12,9 +14,10 @@ export class ReadTargets {
   }
 
   /** @throws TocsinError `TCN_NOT_FOUND`, `TCN_INVALID` for a name that cannot be one */
-  async one(name: string): Promise<TargetView> {
+  async one({ name, scope }: ReadRequest): Promise<TargetView> {
     const target = await this.#targets.find(parseOrThrow(nameSchema, name, 'name'));
-    if (target === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
+    if (target === undefined || !inScope(target.labels, scope))
+      throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
     return target;
   }
 

@@ -1,5 +1,7 @@
 import { nameSchema, parseOrThrow, REGISTRY_EVENTS, type TargetKind } from '@tocsin/contracts';
 import { type Clock, TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
+import { inScope } from '../access/scope.js';
 import { checkPrecondition, onCurrentState, type Precondition } from '../log/precondition.js';
 import type { Declaration, RegistryLog } from '../log/registry-log.js';
 import { targetDeclarationSubject } from '../projection/change.js';
@@ -25,6 +27,7 @@ export class RemoveTarget {
   async run(request: {
     name: string;
     actor: string;
+    scope?: Scope;
     precondition?: Precondition;
     /** Check everything, record nothing. */
     dryRun?: boolean;
@@ -33,7 +36,9 @@ export class RemoveTarget {
     const subject = targetDeclarationSubject(name);
     await onCurrentState(this.#log, async () => {
       const standing = (await this.#targets.standing([name])).get(name);
-      if (standing?.declared === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
+      if (standing?.declared === undefined || !inScope(standing.declared.spec.labels, request.scope)) {
+        throw new TocsinError('TCN_NOT_FOUND', `there is no target "${name}"`);
+      }
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       if (request.dryRun === true) return;
       const { kind } = standing.declared.spec;

@@ -10,9 +10,9 @@ const SHOWN = `
 const ONE = `${SHOWN} WHERE t.name = $1`;
 // Walks the primary key; with labels, target_labels where that is the shorter way.
 const PAGE = `${SHOWN}
-   WHERE t.name > $1 AND t.labels @> $2::jsonb
+   WHERE t.name > $1 AND t.labels @> $2::jsonb AND t.labels @> $3::jsonb
    ORDER BY t.name
-   LIMIT $3`;
+   LIMIT $4`;
 const STANDING = `
   SELECT s.subject, s.version, t.spec, t.revision, t.owner
     FROM registry.subject_version s
@@ -64,6 +64,7 @@ export class TargetStore {
     const rows = await this.#database.query<ShownRow>(PAGE, [
       request.after,
       JSON.stringify(request.labels),
+      JSON.stringify(request.scope ?? {}),
       request.limit + 1,
     ]);
     return pageOf(rows.map(viewOf), request.limit);
