@@ -1,7 +1,9 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Broker } from '@tocsin/jetstream';
-import type { ServiceContext } from '@tocsin/platform';
+import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
 import type { HealthProbeConfig } from './config.js';
+import { HEARTBEAT_API } from './heartbeats/heartbeat-api.js';
+import { HeartbeatController } from './heartbeats/heartbeat.controller.js';
 import { HealthProbeService } from './health-probe-service.js';
 import { ProbeStatistics } from './report/probe-statistics.js';
 
@@ -23,7 +25,9 @@ export class HealthProbeModule implements OnApplicationShutdown {
   static register(options: HealthProbeModuleOptions): DynamicModule {
     return {
       module: HealthProbeModule,
+      controllers: [HeartbeatController],
       providers: [
+        { provide: API_DESCRIPTION, useValue: [HEARTBEAT_API] },
         { provide: ProbeStatistics, useFactory: () => new ProbeStatistics(options.config.TOCSIN_OBSERVER_ID) },
         {
           provide: HealthProbeService,

@@ -60,6 +60,16 @@ export const healthProbeConfig = defineConfig({
       'Addresses that answer (TCP) wherever this observer is well. Where most of them and NATS do not, it takes itself for isolated.',
     example: 'gateway.example.net:443,10.0.0.1:22',
   },
+  TOCSIN_ICMP: {
+    schema: z
+      .string()
+      .regex(/^(?:off|on|\/.+)$/, 'must be off, on, or the path of a ping')
+      .transform((text) => (text === 'off' ? undefined : text === 'on' ? 'ping' : text)),
+    description:
+      'Whether this observer makes ICMP checks: off, on (through `ping` on the PATH), or the path of a ping. It must have the right to send echo requests.',
+    default: 'off',
+    example: '/usr/bin/ping',
+  },
   TOCSIN_FLAPPING_HALF_LIFE: {
     schema: durationSchema({ min: '1s', max: '1d' }).transform((text) => parseDuration(text) ?? 0),
     description: 'In this time half of what a target has flapped is forgiven.',

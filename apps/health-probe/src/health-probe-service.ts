@@ -5,20 +5,25 @@ import {
   PROBE_RPC,
   watchedTargetSchema,
   type Check,
+  type Heartbeat,
   type WatchedTarget,
 } from '@tocsin/contracts';
 import type { ObserverSeat } from '@tocsin/domain';
 import type { Broker, Serving } from '@tocsin/jetstream';
 import type { ServiceContext } from '@tocsin/platform';
-import { EventLoopGuard, NameResolver, peerOf, runCheck } from '@tocsin/probes';
+import { EventLoopGuard, lookAtCertificate, NameResolver, peerOf, runCheck } from '@tocsin/probes';
 import { z } from 'zod';
 import type { HealthProbeConfig } from './config.js';
+import { FactRoom } from './facts/fact-room.js';
+import { HeartbeatRoom } from './heartbeats/heartbeat-room.js';
+import { saysNothing } from './heartbeats/heartbeat-watch.js';
 import { OverlayRoom } from './overlays/overlay-room.js';
 import { observeFleet } from './report/fleet-gauges.js';
 import { BrokerLog } from './report/health-log.js';
 import { Journal } from './report/journal.js';
 import type { ProbeStatistics } from './report/probe-statistics.js';
 import { Reporter } from './report/reporter.js';
+import { serveIcmp } from './schedule/icmp-ability.js';
 import { InFlight } from './schedule/in-flight.js';
 import { ProbeScheduler } from './schedule/probe-scheduler.js';
 import { Observation } from './targets/observation.js';
@@ -55,6 +60,8 @@ export class HealthProbeService implements OnApplicationBootstrap {
   readonly #targets: WatchedTargets;
   readonly #watch: DeclaredWatch<WatchedTarget>;
   readonly #overlays: OverlayRoom;
+  readonly #facts: FactRoom;
+  readonly #heartbeats: HeartbeatRoom;
   readonly #membership: Membership;
   readonly #canaries: Canaries;
   readonly #isolation: IsolationWatch;
@@ -78,7 +85,8 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#guard = new EventLoopGuard(clock);
     this.#resolver = new NameResolver({ clock });
     const userAgent = `tocsin-probe (${observer})`;
-    const probes = { clock, guard: this.#guard, resolver: this.#resolver, userAgent };
+    const ping = config.TOCSIN_ICMP;
+    const probes = { clock, guard: this.#guard, resolver: this.#resolver, userAgent, ...(ping && { ping }) };
     const check = (wanted: Check) => runCheck(wanted, probes);
 
     this.#membership = new Membership({
@@ -118,13 +126,35 @@ export class HealthProbeService implements OnApplicationBootstrap {
       ...{ clock, random, logger, statistics, log },
       overlays: this.#overlays.overlays,
       overlaysKnown: this.#overlays.known,
-      onSettled: (target, recorded) => this.#observation.recorded(target, recorded),
+      onSettled: (target, recorded) => {
+        this.#observation.recorded(target, recorded);
+        this.#facts.settled(target, recorded);
+      },
+    });
+    this.#facts = new FactRoom({
+      ...{ log, clock, random, logger },
+      look: (target, place) => inFlight.run(target.peer, () => lookAtCertificate(place, probes)),
+      overlays: this.#overlays.overlays,
+      overlaysKnown: this.#overlays.known,
+    });
+    this.#heartbeats = new HeartbeatRoom({
+      ...{ observer, broker, clock },
+      synced: () => this.#watch.synced,
+      own: (name) => this.#targets.own(name),
+      ownerOf: (name) => this.#targets.ownerOf(name),
+      probe: (target) => check(target.spec.check),
+      onProbed: (target, probed) => this.#observation.probed(target, probed),
+      onLoss: (target, seen) => this.#facts.heartbeat(target, seen),
+      lookIn: (target, delayMs) => this.#scheduler.probeIn(target.name, delayMs),
+      replan: (target) => this.#scheduler.replan(target.name),
     });
     this.#scheduler = new ProbeScheduler({
       ...{ clock, random },
       inFlight,
-      check: (target) => check(target.spec.check),
-      onProbed: (target, probed) => this.#observation.probed(target, probed),
+      check: (target) => (target.heartbeat === undefined ? check(target.spec.check) : this.#heartbeats.look(target)),
+      onProbed: (target, probed) => {
+        if (!saysNothing(probed.result)) this.#observation.probed(target, probed);
+      },
     });
     this.#observation = new Observation({
       ...{ observer, clock, statistics, doubts },
@@ -132,6 +162,8 @@ export class HealthProbeService implements OnApplicationBootstrap {
       isolation: this.#isolation,
       electorate: new PeerElectorate({ ...{ broker, clock }, self: this.#self, seats: () => this.#membership.seats }),
       current: (target) => this.#targets.isCurrent(target),
+      onResult: (target, result) => this.#facts.probed(target, result),
+      onUnheard: (target) => this.#facts.unheard(target),
       onSuspected: (target) => this.#overlays.suspected(target),
       onJudged: (target) => this.#overlays.judged(target),
       report: (target, transition) => {
@@ -146,11 +178,15 @@ export class HealthProbeService implements OnApplicationBootstrap {
       onTaken: (target) => {
         if (this.#isolation.isolated) this.#observation.isolated([target]);
         this.#reporter.track(target);
+        this.#facts.taken(target);
+        this.#heartbeats.taken(target);
         this.#scheduler.add(target);
         statistics.watching(this.#targets.size);
       },
       onGiven: (target) => {
         this.#scheduler.remove(target.name);
+        this.#heartbeats.given(target);
+        this.#facts.given(target);
         this.#reporter.untrack(target);
         statistics.watching(this.#targets.size);
       },
@@ -162,8 +198,15 @@ export class HealthProbeService implements OnApplicationBootstrap {
     });
     this.#watch = new DeclaredWatch({
       ...{ broker, logger, bucket: JETSTREAM.targetsBucket, schema: watchedTargetSchema },
-      onDeclared: (watched) => this.#targets.declare(watched),
-      onGone: (name) => this.#targets.withdraw(name),
+      onDeclared: (watched) => {
+        this.#heartbeats.declare(watched);
+        this.#targets.declare(watched);
+      },
+      onGone: (name) => {
+        this.#heartbeats.withdraw(name);
+        this.#targets.withdraw(name);
+      },
+      onSynced: () => this.#heartbeats.start(),
     });
   }
 
@@ -186,7 +229,17 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#serving = [PROBE_RPC.stats, `${PROBE_RPC.statsPrefix}.${this.#self.id}`].map((subject) =>
       broker.serve(subject, { schema: z.object({}), handle: () => Promise.resolve(statistics.counts()) }),
     );
+    const ping = this.#options.config.TOCSIN_ICMP;
+    if (ping !== undefined) this.#serving.push(serveIcmp(broker, ping));
     this.#reread = setInterval(() => this.#reporter.reread(), REREAD_MS);
+  }
+
+  /**
+   * Takes a heartbeat, of whichever target.
+   * @throws TocsinError as `HeartbeatIntake.accept`
+   */
+  heartbeat(token: string, beat: Heartbeat): Promise<void> {
+    return this.#heartbeats.accept(token, beat);
   }
 
   /** Idempotent. Probes in flight are finished, appends in flight are awaited. */
@@ -205,8 +258,9 @@ export class HealthProbeService implements OnApplicationBootstrap {
       this.#ballot.stop(),
       this.#canaries.stop(),
     ]);
+    await this.#heartbeats.stop();
     await this.#scheduler.stop();
-    await Promise.all([this.#reporter.stop(), this.#overlays.stop()]);
+    await Promise.all([this.#reporter.stop(), this.#overlays.stop(), this.#facts.stop()]);
     await this.#journal.stop();
     await this.#membership.stop();
     this.#resolver.close();

@@ -37,6 +37,8 @@ export interface HealthLog {
   latestStates(subjects: readonly string[]): Promise<Latest>;
   /** Newest beginning or end of flapping of a subject. */
   latestFlapping(subject: string): Promise<Latest>;
+  /** Newest event of these types about a subject, whoever recorded it. */
+  latestOf(subject: string, types: readonly string[]): Promise<Latest>;
   /** Newest of registration and first verdict of each subject `target/<name>`. */
   latestLives(subjects: readonly string[]): Promise<Latest>;
 }
@@ -66,6 +68,10 @@ export class BrokerLog implements HealthLog {
 
   latestLives(subjects: readonly string[]): Promise<Latest> {
     return this.#latest({ subjects: [...subjects], types: LIFE_TYPES });
+  }
+
+  latestOf(subject: string, types: readonly string[]): Promise<Latest> {
+    return this.#latest({ subjects: [subject], types: [...types] });
   }
 
   async #latest(request: LatestRequest): Promise<Latest> {

@@ -5,6 +5,7 @@ import {
   type Clock,
   type HealthEffect,
   type HealthInput,
+  type Instant,
   type ProbeResult,
   type RecordedHealth,
   type Transition,
@@ -26,6 +27,10 @@ export interface ObservationDeps {
   isolation: Pick<IsolationWatch, 'isolated' | 'look'>;
   electorate: Electorate;
   statistics: ProbeStatistics;
+  /** A probe has said something of the target itself. */
+  onResult: (target: Target, result: ProbeResult) => void;
+  /** A target that was to say by itself that it is alive has never done so. */
+  onUnheard: (target: Target) => void;
   /** What has to be known by the time the suspicion is confirmed can be found out meanwhile. */
   onSuspected: (target: Target) => void;
   /** A probe has ended and been judged. */
@@ -46,13 +51,23 @@ export class Observation {
   }
 
   /** A probe has ended. */
-  probed(target: Target, { startedAt, at, result, latenessMs }: Probed): void {
-    this.#deps.statistics.checked(target.spec.check.type, result, latenessMs);
+  probed(target: Target, probed: Probed): void {
+    const { at, result, latenessMs } = probed;
+    const contested = result.kind === 'void' || result.uncontested !== true;
+    // Of a target's own word, or its silence, the duration says since when it is so.
+    const startedAt = contested ? probed.startedAt : before(at, result.durationMs);
+    this.#deps.statistics.checked(
+      target.spec.check.type,
+      contested ? result : { ...result, durationMs: 0 },
+      latenessMs,
+    );
     // Whose clock was set, or who was blocked, while it probed does not judge.
     if (result.kind === 'void' || (result.outcome === 'fail' && clockStepped(startedAt, at))) return;
     if (result.origin === 'remote') target.heardMs = at.monoMs;
-    const wasStale = target.health.phase === 'stale';
-    const voters = this.#deps.electorate.voters();
+    if (result.origin === 'remote') this.#deps.onResult(target, result);
+    const { phase, announced } = target.health;
+    const wasStale = phase === 'stale' && announced !== 'pending';
+    const voters = contested ? this.#deps.electorate.voters() : 1;
     this.#decide(target, { kind: 'result', observer: this.#deps.observer, startedAt, at, result, voters });
     if (wasStale && target.health.phase === 'up') this.#fresh(target, result, startedAt.wallMs);
     this.#deps.onJudged(target);
@@ -75,6 +90,11 @@ export class Observation {
   silent(target: Target): void {
     const { journal, clock } = this.#deps;
     const { name, spec, heardMs } = target;
+    if (target.heartbeat !== undefined && target.health.announced === 'pending') {
+      this.#decide(target, { kind: 'silent' });
+      this.#deps.onUnheard(target);
+      return;
+    }
     const lastCheckedAt = new Date(clock.now() - (clock.monotonicMs() - heardMs)).toISOString();
     this.#decide(target, { kind: 'silent' });
     journal.say(TARGET_STALE, lifeSubject(name), { name, kind: spec.kind, labels: spec.labels, lastCheckedAt });
@@ -153,4 +173,8 @@ export class Observation {
     this.#decide(target, { kind: 'votes', at: { wallMs: clock.now(), monoMs: clock.monotonicMs() }, round, votes });
     this.#deps.replan(target);
   }
+}
+
+function before({ wallMs, monoMs }: Instant, ms: number): Instant {
+  return { wallMs: wallMs - ms, monoMs: monoMs - ms };
 }

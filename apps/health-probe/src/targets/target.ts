@@ -1,5 +1,11 @@
-import { targetSubject, type TargetSpec, type WatchedTarget } from '@tocsin/contracts';
-import { initialHealth, parseDuration, type HealthPolicy, type HealthState } from '@tocsin/domain';
+import { targetSubject, type HeartbeatCheck, type TargetSpec, type WatchedTarget } from '@tocsin/contracts';
+import {
+  initialHealth,
+  parseDuration,
+  type HealthPolicy,
+  type HealthState,
+  type HeartbeatPolicy,
+} from '@tocsin/domain';
 import { peerOf } from '@tocsin/probes';
 
 /** Label by which a target names the site whose observers should watch it. */
@@ -18,6 +24,8 @@ export class Target {
   readonly subject: string;
   readonly spec: TargetSpec;
   readonly policy: HealthPolicy;
+  /** Where it says by itself that it is alive. */
+  readonly heartbeat: HeartbeatPolicy | undefined;
   readonly peer: string;
   health: HealthState;
   /** Monotonic time of the last result that said something of the target; until the first one, of the beginning of the watch. */
@@ -32,19 +40,44 @@ export class Target {
     this.subject = targetSubject(watched.spec.kind, watched.name);
     this.spec = watched.spec;
     this.policy = policyOf(watched.spec);
-    this.peer = peerOf(watched.spec.check);
+    const { check } = watched.spec;
+    this.heartbeat = check.type === 'heartbeat' ? heartbeatPolicy(check) : undefined;
+    // A heartbeat that is only waited for keeps nobody else from being probed.
+    this.peer = this.heartbeat?.activeProbe === false ? this.subject : peerOf(check);
     this.heardMs = nowMs;
     this.health = health?.subject === this.subject ? health : initialHealth(this.subject);
   }
 }
 
-function policyOf({ check }: TargetSpec): HealthPolicy {
+function policyOf({ check }: Pick<TargetSpec, 'check'>): HealthPolicy {
+  if (check.type === 'heartbeat') return listeningPolicy(check);
   return {
     intervalMs: ms(check.interval),
     timeoutMs: ms(check.timeout),
     fastIntervalMs: Math.min(ms(check.fastInterval), ms(check.interval)),
     failures: check.failures,
     successes: check.successes,
+  };
+}
+
+/** A second look at a silence, a moment later: what was only on its way has come by then. */
+const SECOND_LOOK_MS = 1_000;
+
+/** How a heartbeat is judged: by the active check where it has one, else by three missed in a row and a second look. */
+function listeningPolicy(check: HeartbeatCheck): HealthPolicy {
+  const intervalMs = ms(check.interval);
+  if (check.active !== undefined) {
+    const active = policyOf({ check: check.active });
+    return { ...active, intervalMs: Math.min(intervalMs, active.intervalMs) };
+  }
+  return { intervalMs, timeoutMs: 0, fastIntervalMs: Math.min(SECOND_LOOK_MS, intervalMs), failures: 1, successes: 1 };
+}
+
+function heartbeatPolicy(check: HeartbeatCheck): HeartbeatPolicy {
+  return {
+    intervalMs: ms(check.interval),
+    graceMs: ms(check.grace),
+    activeProbe: check.active !== undefined,
   };
 }
 

@@ -6,6 +6,9 @@ const PERIOD_MS = 5_000;
 /** So many intervals may pass without a word: local trouble and stalls do not last longer in an observer that is well. */
 const SILENT_INTERVALS = 3;
 
+/** Room for the looks at a heartbeat that is due. */
+const LOOKS_MS = 5_000;
+
 export interface WatchdogDeps {
   clock: Clock;
   logger: Logger;
@@ -36,10 +39,14 @@ export class Watchdog {
     for (const target of this.#deps.targets()) {
       const { phase } = target.health;
       if (phase === 'stale' || phase === 'unknown') continue;
-      const { intervalMs, timeoutMs } = target.policy;
+      const { timeoutMs } = target.policy;
+      const intervalMs = Math.max(target.policy.intervalMs, target.heartbeat?.intervalMs ?? 0);
       const silentMs = nowMs - target.heardMs;
       // An outage that lasts is looked at every 30 s at the latest, whatever the interval.
-      if (silentMs <= SILENT_INTERVALS * (Math.max(intervalMs, phase === 'down' ? 30_000 : 0) + timeoutMs)) continue;
+      const patienceMs = SILENT_INTERVALS * (Math.max(intervalMs, phase === 'down' ? 30_000 : 0) + timeoutMs);
+      // The silence of a heartbeat is noticed by a look when its time is over, and looked at once more after that.
+      const waitedMs = target.heartbeat === undefined ? 0 : target.heartbeat.graceMs + intervalMs + LOOKS_MS;
+      if (silentMs <= patienceMs + waitedMs) continue;
       this.#deps.logger.warn({ subject: target.subject, silentMs: Math.round(silentMs) }, `${target.subject} is stale`);
       this.#deps.onSilent(target);
     }

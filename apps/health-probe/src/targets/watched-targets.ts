@@ -40,6 +40,17 @@ export class WatchedTargets {
     return this.#own.values();
   }
 
+  /** An own target. */
+  own(name: string): Target | undefined {
+    return this.#own.get(name);
+  }
+
+  /** Who watches a declared target; undefined where nobody is able. */
+  ownerOf(name: string): string | undefined {
+    const watched = this.#declared.get(name);
+    return watched && this.#ownerOf(watched);
+  }
+
   /** What is declared under a name, whoever watches it. */
   declared(name: string): WatchedTarget | undefined {
     return this.#declared.get(name);
@@ -102,12 +113,14 @@ export class WatchedTargets {
   }
 
   #isOwn(watched: WatchedTarget): boolean {
-    const seats = this.#deps.seats();
-    if (seats === undefined) return false;
-    const { kind, labels } = watched.spec;
-    const owner = ownerOf(targetSubject(kind, watched.name), labels[SITE_LABEL], seats);
+    if (this.#deps.seats() === undefined) return false;
+    const owner = this.#ownerOf(watched);
     // Where nobody is able, everybody keeps what he has: it is watched again the sooner.
     return owner === undefined ? this.#own.has(watched.name) : owner === this.#deps.self;
+  }
+
+  #ownerOf({ name, spec }: WatchedTarget): string | undefined {
+    return ownerOf(targetSubject(spec.kind, name), spec.labels[SITE_LABEL], this.#deps.seats() ?? []);
   }
 
   #give(name: string): void {
