@@ -14,9 +14,10 @@ import { Database, listen, type Listening } from '@tocsin/postgres';
 import { AppendGate } from './append/append-gate.js';
 import { AppendLeader } from './append/append-leader.js';
 import { AppendRpc } from './append/append-rpc.js';
-import { leaderLock } from './append/leader-lock.js';
+import { leaderLock, standbyLock } from './append/leader-lock.js';
 import { LogGauges } from './append/log-gauges.js';
 import { LogWriter } from './append/log-writer.js';
+import { Succession } from './append/succession.js';
 import type { EventRecorderConfig } from './config.js';
 import { DurableMirror } from './durables/durable-mirror.js';
 import { DurableTable, RememberDurables1767312000000 } from './durables/durable-table.js';
@@ -181,6 +182,11 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
           },
           duties: [gauges, relay, new AppendRpc(broker, waiting.events, clock), durableMirror(database)],
+          succession: new Succession({
+            connected: () => broker.connected(),
+            acquire: standbyLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
+            monotonicMs: () => clock.monotonicMs(),
+          }),
           logger: context.logger.child({ module: 'append' }),
           random,
         });

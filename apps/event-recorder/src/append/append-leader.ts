@@ -6,6 +6,7 @@ import { activeSpanContext, inSpan } from '@tocsin/tracing';
 import { MAX_STORED_EVENT_BYTES } from '../ingest/event-limits.js';
 import { AppendStatistics } from './append-statistics.js';
 import type { LocalLeader } from './log-writer.js';
+import { LOOK_MS, type Succession } from './succession.js';
 
 /**
  * How often a standby tries the lock, in milliseconds. Postgres frees the lock of a killed process as soon as its connection
@@ -42,6 +43,8 @@ export interface LeaderParts {
   /** Begins a term: a new epoch, after which every earlier appender is fenced. */
   takeOver(): Promise<TermAppender>;
   duties: readonly LeaderDuty[];
+  /** Says when a recorder without NATS has to leave the log to another; without it none ever does. */
+  succession?: Succession;
   logger: Logger;
   random: Random;
 }
@@ -90,6 +93,7 @@ export class AppendLeader implements LocalLeader {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+    await this.parts.succession?.withdraw();
   }
 
   /**
@@ -139,6 +143,8 @@ export class AppendLeader implements LocalLeader {
 
   /** One try: returns at once where another one leads, else after the term. */
   async #stand(signal: AbortSignal): Promise<void> {
+    const { succession } = this.parts;
+    if (await succession?.mustYield()) return;
     const over = Promise.withResolvers<string>();
     const lost = { yet: false };
     const lock = await this.parts.acquire((error) => {
@@ -146,10 +152,11 @@ export class AppendLeader implements LocalLeader {
       this.#term = undefined;
       over.resolve(`the lock's connection died: ${error?.message ?? 'closed'}`);
     });
-    if (lock === undefined) return;
+    if (lock === undefined) return succession?.standBy();
     const stop = (): void => over.resolve('stopping');
     signal.addEventListener('abort', stop, { once: true });
     try {
+      await succession?.withdraw();
       const appender = await this.parts.takeOver();
       try {
         if (lost.yet || signal.aborted) return;
@@ -171,10 +178,23 @@ export class AppendLeader implements LocalLeader {
     logger.info({ epoch: appender.epoch }, 'leads the log');
     for (const duty of duties) duty.begin(this, appender.epoch);
     for (const listener of this.#onLeading) listener();
+    const looking = setInterval(() => void this.#look(over), LOOK_MS);
     const reason = await over.promise;
+    clearInterval(looking);
     this.#term = undefined;
     logger.info({ epoch: appender.epoch, reason }, 'no longer leads the log');
     await Promise.all(duties.map((duty) => duty.end()));
+  }
+
+  /** Ends the term where another recorder can be reached and this one cannot. */
+  async #look(over: PromiseWithResolvers<string>): Promise<void> {
+    try {
+      if (await this.parts.succession?.mustYield())
+        over.resolve('NATS is out of reach here, and another recorder has it');
+    } catch (error) {
+      // Without Postgres nobody can take over; the lock's own connection will tell.
+      this.parts.logger.debug({ err: error }, 'cannot see who stands by');
+    }
   }
 }
 

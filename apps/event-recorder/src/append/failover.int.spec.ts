@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Database } from '@tocsin/postgres';
+import { TcpProxy } from '@tocsin/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   bodyOf,
@@ -38,8 +39,8 @@ afterAll(async () => {
   await servers?.stop();
 });
 
-async function spawned(): Promise<SpawnedRecorder> {
-  const recorder = await spawnRecorder(servers);
+async function spawned(more: Record<string, string> = {}): Promise<SpawnedRecorder> {
+  const recorder = await spawnRecorder(servers, more);
   running.push(recorder);
   return recorder;
 }
@@ -134,5 +135,27 @@ describe('failover', () => {
     await eventually(() => producers.acknowledged.size > count + 200);
     await producers.stop();
     expectNothingLost(await readAll(one.url), producers.acknowledged);
+  });
+
+  it('a leader that is cut off from NATS leaves the log to a standby that is not', async () => {
+    const line = await TcpProxy.start({ targetPort: servers.nats.port });
+    try {
+      const cutOff = await spawned({ TOCSIN_NATS_URL: line.through(servers.nats.url) });
+      const standby = await spawned();
+      const before = await epoch();
+      await line.refuse();
+      // The standby has nobody to pass an append on to, until it leads itself.
+      await eventually(async () => {
+        const event = { specversion: '1.0', id: randomUUID(), source: 'urn:cut', type: 'com.acme.cut' };
+        return (await post(standby.url, event)).ok;
+      });
+      expect(await epoch()).toBe(before + 1);
+      expect(cutOff.output()).toContain('NATS is out of reach here');
+      // It stays so: the one without NATS does not stand for election again.
+      await new Promise((passed) => setTimeout(passed, 3_000));
+      expect(await epoch()).toBe(before + 1);
+    } finally {
+      await line.close();
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { SessionLock } from '@tocsin/postgres';
 import type { LeaderParts } from './append-leader.js';
+import type { SuccessionParts } from './succession.js';
 
 /** Key of the advisory lock: one leader per database. The bytes of "tcn-lead". */
 const LEADER_LOCK_KEY = 0x74_63_6e_2d_6c_65_61_64n;
@@ -10,13 +11,25 @@ const LEADER_LOCK_KEY = 0x74_63_6e_2d_6c_65_61_64n;
  */
 const SILENCE_MS = 3_000;
 
+/** Key of the lock of a standby that has NATS. The bytes of "tcn-next". */
+const STANDBY_LOCK_KEY = 0x74_63_6e_2d_6e_65_78_74n;
+
 /** The lock that makes the leader of the log, as {@link LeaderParts.acquire}. */
 export function leaderLock(url: string, applicationName: string): LeaderParts['acquire'] {
+  return lock(url, `${applicationName} leader`, LEADER_LOCK_KEY);
+}
+
+/** The lock of a standby that has NATS, as {@link SuccessionParts.acquire}. */
+export function standbyLock(url: string, applicationName: string): SuccessionParts['acquire'] {
+  return lock(url, `${applicationName} standby`, STANDBY_LOCK_KEY);
+}
+
+function lock(url: string, applicationName: string, key: bigint): LeaderParts['acquire'] {
   return (onLost) =>
     SessionLock.tryAcquire({
       url: withSetting(url, 'idle_session_timeout', SILENCE_MS),
-      applicationName: `${applicationName} leader`,
-      key: LEADER_LOCK_KEY,
+      applicationName,
+      key,
       onLost,
     });
 }
