@@ -20,7 +20,7 @@ const GRPC: readonly string[] = ['tocsin', 'event-recorder'];
 
 /** Which service answers a path in the distributed topology. */
 const OWNERS: readonly (readonly [RegExp, Service])[] = [
-  [/^\/v1\/events/, 'event-recorder'],
+  [/^\/v1\/(?:events|fleet|withheld|noise)/, 'event-recorder'],
   [/^\/v1\/(?:deliveries|explain|promises)/, 'delivery'],
   [/^\/v1\//, 'subscription-registry'],
 ];

@@ -21,6 +21,9 @@ import { Succession } from './append/succession.js';
 import type { EventRecorderConfig } from './config.js';
 import { DurableMirror } from './durables/durable-mirror.js';
 import { DurableTable, RememberDurables1767312000000 } from './durables/durable-table.js';
+import { FLEET_API } from './fleet/fleet-api.js';
+import { FleetController } from './fleet/fleet.controller.js';
+import { fleetProviders } from './fleet/fleet-providers.js';
 import { EventLogController } from './grpc/event-log.controller.js';
 import { BODY_GATE } from './ingest/body-budget.js';
 import { Ingest } from './ingest/ingest.js';
@@ -73,13 +76,14 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
   static register(options: EventRecorderOptions): DynamicModule {
     return {
       module: EventRecorderModule,
-      controllers: [IngestController, ReadController, EventLogController, VerifyController],
+      controllers: [IngestController, ReadController, EventLogController, VerifyController, FleetController],
       providers: [
         { provide: OPTIONS, useValue: options },
-        { provide: API_DESCRIPTION, useValue: EVENT_API },
+        { provide: API_DESCRIPTION, useValue: [...EVENT_API, FLEET_API] },
         ...storage(options),
         ...writing(options),
         ...reading(options),
+        ...fleetProviders(options.broker),
       ],
     };
   }

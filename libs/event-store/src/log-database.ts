@@ -1,5 +1,6 @@
 import type { DatabaseOptions } from '@tocsin/postgres';
 import { CreateLog1767225600000 } from './schema/create-log.js';
+import { IndexWithheld1767398400000 } from './schema/index-withheld.js';
 
 /** Role the recorder's connections act as. It may add to the log and read it, and nothing else. */
 export const RECORDER_ROLE = 'tocsin_recorder';
@@ -11,5 +12,5 @@ export const LOG_CHANNEL = 'tocsin_log';
 export const LOG_DATABASE = {
   schema: 'log',
   role: RECORDER_ROLE,
-  migrations: [CreateLog1767225600000],
+  migrations: [CreateLog1767225600000, IndexWithheld1767398400000],
 } as const satisfies Partial<DatabaseOptions>;

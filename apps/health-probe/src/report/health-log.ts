@@ -3,6 +3,7 @@ import {
   HEALTH_PROBE_SOURCE,
   REGISTRY_EVENTS,
   RPC,
+  STATE_TYPES,
   TARGET_FRESH,
   targetKindSchema,
   type AppendRequest,
@@ -12,9 +13,6 @@ import {
 import type { RecordedEvent } from '@tocsin/domain';
 import { type Broker, latestReader } from '@tocsin/jetstream';
 
-/** Facts that say in which state a target is. Others about the same subject (flapping, maintenance) do not. */
-const STATE_FACTS = ['offline', 'online', 'degraded', 'restored', 'unknown'];
-const STATE_TYPES = targetKindSchema.options.flatMap((kind) => STATE_FACTS.map((fact) => `io.tocsin.${kind}.${fact}`));
 const FLAPPING_TYPES = targetKindSchema.options.flatMap((kind) =>
   ['flapping-started', 'flapping-stopped'].map((fact) => `io.tocsin.${kind}.${fact}`),
 );
@@ -59,7 +57,7 @@ export class BrokerLog implements HealthLog {
   }
 
   latestStates(subjects: readonly string[]): Promise<Latest> {
-    return this.#latest({ subjects: [...subjects], types: STATE_TYPES, source: HEALTH_PROBE_SOURCE });
+    return this.#latest({ subjects: [...subjects], types: [...STATE_TYPES], source: HEALTH_PROBE_SOURCE });
   }
 
   latestFlapping(subject: string): Promise<Latest> {
