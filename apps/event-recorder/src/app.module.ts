@@ -10,7 +10,7 @@ import {
 import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog } from '@tocsin/event-store';
 import { type Broker, EventDurables, RelayPublisher } from '@tocsin/jetstream';
 import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
-import { Database, listen, type Listening } from '@tocsin/postgres';
+import { Database, type DatabaseOptions, listen, type Listening } from '@tocsin/postgres';
 import { AppendGate } from './append/append-gate.js';
 import { AppendLeader } from './append/append-leader.js';
 import { AppendRpc } from './append/append-rpc.js';
@@ -57,6 +57,10 @@ export interface EventRecorderOptions {
 const APPLICATION_NAME = 'tocsin event-recorder';
 
 const OPTIONS = Symbol('options of the event recorder');
+const APPEND_DATABASE = Symbol('connections that only appends use');
+
+/** A batch at a time, and partitions made ahead: however many readers wait for a connection, an append has its own. */
+const APPEND_CONNECTIONS = 2;
 
 /** The event recorder: the one writer of the log, ingest, the read side, the relay to JetStream. */
 @Module({})
@@ -66,6 +70,7 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
   constructor(
     @Inject(OPTIONS) private readonly options: EventRecorderOptions,
     @Inject(Database) private readonly database: Database,
+    @Inject(APPEND_DATABASE) private readonly appends: Database,
     @Inject(AppendLeader) private readonly leader: AppendLeader,
     @Inject(LogRelay) private readonly relay: LogRelay,
     @Inject(LiveTail) private readonly tail: LiveTail,
@@ -122,23 +127,25 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
   /** Nobody asks over HTTP any more: finish what was accepted, hand the lead over, let go of the database. */
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.leader.stop(), this.readRpc.stop(), this.#listening?.close()]);
-    await this.database.close();
+    await Promise.all([this.database.close(), this.appends.close()]);
   }
 }
 
 function storage({ config, context }: EventRecorderOptions): Provider[] {
   const logger = context.logger.child({ module: 'postgres' });
+  const open = (more: Pick<DatabaseOptions, 'applicationName' | 'poolSize'>): Promise<Database> =>
+    Database.open({
+      ...LOG_DATABASE,
+      migrations: [...LOG_DATABASE.migrations, RememberDurables1767312000000],
+      url: config.TOCSIN_POSTGRES_URL,
+      onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
+      ...more,
+    });
   return [
+    { provide: Database, useFactory: () => open({ applicationName: APPLICATION_NAME }) },
     {
-      provide: Database,
-      useFactory: () =>
-        Database.open({
-          ...LOG_DATABASE,
-          migrations: [...LOG_DATABASE.migrations, RememberDurables1767312000000],
-          url: config.TOCSIN_POSTGRES_URL,
-          applicationName: APPLICATION_NAME,
-          onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
-        }),
+      provide: APPEND_DATABASE,
+      useFactory: () => open({ applicationName: `${APPLICATION_NAME} append`, poolSize: APPEND_CONNECTIONS }),
     },
     { provide: PostgresLog, useFactory: (database: Database) => new PostgresLog({ database }), inject: [Database] },
   ];
@@ -175,12 +182,12 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
     },
     {
       provide: AppendLeader,
-      useFactory: (database: Database, relay: LogRelay) => {
+      useFactory: (database: Database, appends: Database, relay: LogRelay) => {
         const gauges = new LogGauges(() => relay.status());
         return new AppendLeader({
           acquire: leaderLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
           takeOver: async () => {
-            const appender = new Appender({ database, clock, maxWaitingEvents: waiting.events });
+            const appender = new Appender({ database: appends, clock, maxWaitingEvents: waiting.events });
             const { epoch, head } = await appender.becomeLeader();
             gauges.tookOver(head);
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
@@ -195,7 +202,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
           random,
         });
       },
-      inject: [Database, LogRelay],
+      inject: [Database, APPEND_DATABASE, LogRelay],
     },
     {
       provide: LogWriter,

@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { appendReplySchema, RPC } from '@tocsin/contracts';
 import { isTocsinError } from '@tocsin/domain';
 import { Broker } from '@tocsin/jetstream';
+import { Database } from '@tocsin/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bodyOf,
   call,
+  eventually,
   post,
   type Servers,
   type SpawnedRecorder,
@@ -125,5 +127,27 @@ describe('overload', () => {
     // 225 MB were sent; 8 MiB may be in hand.
     expect(peak - before).toBeLessThan(300);
     expect((await post(recorder.url, { specversion: '1.0', ...event(1) })).status).toBe(201);
+  });
+
+  it('more slow readers than there are connections: an append has its own', async () => {
+    expect((await post(recorder.url, { specversion: '1.0', ...event(1) })).status).toBe(201);
+    const admin = await Database.open({
+      url: servers.postgres.url,
+      applicationName: 'spec',
+      schema: 'log',
+      migrations: [],
+    });
+    const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+    let reads: Promise<Response>[] = [];
+    await admin.transaction(async (holding) => {
+      // Reads by type look into this table, appends only where a type is new to the leader.
+      await holding.query('LOCK TABLE log.known_type IN ACCESS EXCLUSIVE MODE');
+      reads = Array.from({ length: 20 }, () => call(recorder.url, '/v1/events?type=com.acme.overload&limit=1'));
+      await eventually(async () => ((await admin.query<{ count: number }>(waiting))[0]?.count ?? 0) >= 10);
+      const response = await post(recorder.url, { specversion: '1.0', ...event(1) });
+      expect(response.status).toBe(201);
+    });
+    expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(reads.map(() => 200));
+    await admin.close();
   });
 });
