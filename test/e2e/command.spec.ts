@@ -82,7 +82,13 @@ subscriptions:
     const planned = await begin(['plan', '--detailed-exitcode'], env).done;
     expect([planned.code, planned.err]).toEqual([2, '']);
     expect(planned.out).toBe(
-      '+ subscription/me\n+ target/edge-a\n+ target/edge-b\n\n3 would be created, 0 would be changed, 0 as before\n',
+      [
+        `+ subscription/me   webhook ${new URL(receiver.url).origin}/…; io.tocsin.*.offline`,
+        '+ target/edge-a   node; http http://127.0.0.1:9/; site=fra',
+        '+ target/edge-b   node; http http://127.0.0.1:9/; site=fra',
+        '',
+        '3 would be created, 0 would be changed, 0 as before\n',
+      ].join('\n'),
     );
     expect(await json('get', 'targets')).toEqual([]);
 

@@ -20,17 +20,22 @@ export function jsonPointer(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
+/** Said of a field that is not known there. */
+export const UNKNOWN_FIELD = 'unknown field';
+
 /** What zod found, as faults with JSON pointers; one per unknown key, the nearest branch of a union. */
 export function faultsOf(error: Pick<z.ZodError, 'issues'>): Fault[] {
   return error.issues.flatMap((issue): Fault[] => {
     if (issue.code === 'invalid_union') {
-      // What comes nearest is what was meant: an unknown discriminator has no branches, and is its own message.
+      // What comes nearest is what was meant; none of them where it is a value of quite another type, or has an unknown discriminator.
       const [nearest] = issue.errors.toSorted((one, other) => one.length - other.length);
-      if (nearest === undefined) return [{ pointer: jsonPointer(issue.path), detail: issue.message }];
+      if (nearest === undefined || nearest.some(({ code, path }) => code === 'invalid_type' && path.length === 0)) {
+        return [{ pointer: jsonPointer(issue.path), detail: issue.message }];
+      }
       return faultsOf({ issues: nearest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) });
     }
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]), detail: 'unknown field' }));
+      return issue.keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]), detail: UNKNOWN_FIELD }));
     }
     if (issue.code === 'invalid_key') {
       return [{ pointer: jsonPointer(issue.path), detail: `name ${issue.issues[0]?.message ?? 'is not valid'}` }];

@@ -16,6 +16,7 @@ import type { SecretSource, DestinationCheck } from '../subscriptions/plan-subsc
 import type { SealedStore } from '../subscriptions/sealed-store.js';
 import type { SubscriptionStore } from '../subscriptions/subscription-store.js';
 import { removalsOf } from '../targets/remove-target.js';
+import type { IcmpAbility } from '../targets/icmp-ability.js';
 import type { TargetStore } from '../targets/target-store.js';
 import type { ApplyStep } from './apply-step.js';
 import { requirePlanned } from './compare-and-set.js';
@@ -38,6 +39,7 @@ export interface ApplyParts {
   windows: Pick<MaintenanceWindows, 'bring'>;
   checkDestination: DestinationCheck;
   secrets: SecretSource;
+  icmp: Pick<IcmpAbility, 'fault'>;
   clock: Clock;
 }
 
@@ -88,7 +90,8 @@ export class ApplyDeclarations {
       subscriptions: await subscriptions.standing(namesOf(wanted.subscriptions, ownSubscriptions)),
       maintenance: wanted.maintenance.length > 0 || wanted.prune ? await windowLog.all() : new Map(),
     };
-    const declared = planApply(wanted, { ...standing, ...caller, seals, checkDestination, secrets });
+    const icmpFault = await this.#parts.icmp.fault(wanted.targets);
+    const declared = planApply(wanted, { ...standing, ...caller, seals, checkDestination, secrets, icmpFault });
     if (owner === undefined) return declared;
     const removed = await planRemovals({
       declared: new Set(declared.map(({ subject }) => subject)),
@@ -119,6 +122,8 @@ function replyOf(steps: readonly ApplyStep[], dryRun: boolean): ApplyReply {
     ),
     revisions: Object.fromEntries(changed.map(({ subject, revision }) => [subject, revision])),
     secrets: Object.fromEntries(secrets.map(({ name, value }) => [name, value])),
-    tokens: {},
+    tokens: Object.fromEntries(
+      dryRun ? [] : steps.flatMap(({ name, token }) => (token === undefined ? [] : [[name, token]])),
+    ),
   };
 }

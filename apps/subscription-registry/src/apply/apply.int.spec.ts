@@ -94,7 +94,7 @@ describe('whose things are', () => {
     };
     const refused = await apply(body);
     expect([refused.status, refused.body.code]).toEqual([409, 'TCN_CONFLICT']);
-    const detail = 'is looked after by "team-a", not by "team-b"; takeOver takes it over';
+    const detail = 'is looked after by "team-a", not by "team-b"';
     expect(refused.body.errors).toEqual([
       { pointer: '/maintenance/0/name', detail },
       { pointer: '/targets/1/name', detail },

@@ -1,6 +1,6 @@
 import { jsonPointer } from '@tocsin/contracts';
 import { type Fault, TocsinError } from '@tocsin/domain';
-import type { ApplyStep } from './apply-step.js';
+import { type ApplyStep, MOST_FAULTS } from './apply-step.js';
 
 /**
  * Refuses an apply that is not what was planned: a thing of the plan is at another revision by now, or something else would change.
@@ -26,7 +26,7 @@ export function requirePlanned(steps: readonly ApplyStep[], expect: Readonly<Rec
   if (first === undefined) return;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
   const message = `nothing was applied, because it is not as it was planned: ${first.detail}${more}; plan again`;
-  throw new TocsinError('TCN_PRECONDITION_FAILED', message, { faults });
+  throw new TocsinError('TCN_PRECONDITION_FAILED', message, { faults: faults.slice(0, MOST_FAULTS) });
 }
 
 function faultAt(subject: string, detail: string): Fault {

@@ -8,8 +8,9 @@ import { planSubscription, type SecretSource, type DestinationCheck } from '../s
 import type { SealedStore } from '../subscriptions/sealed-store.js';
 import type { StandingSubscription } from '../subscriptions/subscription-store.js';
 import { checkTargetSpec, planTarget } from '../targets/declare-target.js';
+import { requirePossible } from '../targets/icmp-ability.js';
 import type { StandingTarget } from '../targets/target-store.js';
-import type { ApplyStep } from './apply-step.js';
+import { type ApplyStep, MOST_FAULTS } from './apply-step.js';
 import type { Standing } from './plan-removals.js';
 
 /** What an apply is planned against. */
@@ -20,6 +21,8 @@ export interface ApplyContext extends Standing {
   readonly scope?: Scope | undefined;
   readonly checkDestination: DestinationCheck;
   readonly secrets: SecretSource;
+  /** Why ICMP checks cannot be made; undefined where they can. */
+  readonly icmpFault?: string | undefined;
 }
 
 const NOTHING_YET: StandingTarget & StandingSubscription & OwnedWindow = { version: 0 };
@@ -78,11 +81,13 @@ export function planApply(request: ApplyRequest, context: ApplyContext): ApplySt
       const subject = targetDeclarationSubject(name);
       requireFreeName(subject, scope, standing.declared?.spec.labels);
       requireInScope({ subject, scope, wanted: spec.labels, pointer: '/labels' });
-      const { outcome, declaration } = planTarget({ name, spec, standing, actor, ...owned });
+      const { outcome, declaration, token } = planTarget({ name, spec, standing, actor, ...owned });
+      if (declaration !== undefined) requirePossible(spec, context.icmpFault);
       return {
         ...stepOf('target', name, subject, standing.declared?.revision),
         ...ownership(request, standing.declared),
         ...{ outcome, declarations: declaration === undefined ? [] : [declaration] },
+        ...(token === undefined ? {} : { token }),
       };
     }),
   );
@@ -153,6 +158,8 @@ class FaultList {
     if (first === undefined) return;
     const more = this.#faults.length > 1 ? ` (and ${this.#faults.length - 1} more)` : '';
     const code = CODES.find((one) => this.#codes.has(one)) ?? 'TCN_INVALID';
-    throw new TocsinError(code, `apply: ${first.pointer}: ${first.detail}${more}`, { faults: this.#faults });
+    throw new TocsinError(code, `apply: ${first.pointer}: ${first.detail}${more}`, {
+      faults: this.#faults.slice(0, MOST_FAULTS),
+    });
   }
 }

@@ -18,7 +18,7 @@ describe('the JSON Schema of tocsin.yaml', () => {
 
   it('wants a version and knows every field of the frame', () => {
     expect(schema.required).toEqual(['version']);
-    expect(Object.keys(schema.properties)).toEqual(['version', 'owner', 'targets', 'subscriptions']);
+    expect(Object.keys(schema.properties)).toEqual(['version', 'owner', 'targets', 'subscriptions', 'maintenance']);
     expect(schema.additionalProperties).toBe(false);
   });
 

@@ -1,6 +1,6 @@
-import { namedSubscriptionSchema, namedTargetSchema, nameSchema } from '@tocsin/contracts';
+import { namedMaintenanceSchema, namedSubscriptionSchema, namedTargetSchema, nameSchema } from '@tocsin/contracts';
 import { z } from 'zod';
-import { MOST_ITEMS } from './tocsin-yaml.js';
+import { MOST_ITEMS } from './limits.js';
 
 type Json = Record<string, unknown>;
 
@@ -18,7 +18,9 @@ const eachSchema = z
 
 const fileSchema = z.strictObject({
   version: z.literal(1).meta({ description: 'Version of this format' }),
-  owner: nameSchema.optional().meta({ description: 'Who looks after what this file declares' }),
+  owner: nameSchema
+    .optional()
+    .meta({ description: 'Who looks after what this file declares; --prune deletes only what is this owner’s' }),
   targets: z
     .array(z.strictObject({ each: eachSchema, ...namedTargetSchema.shape }))
     .nullish()
@@ -27,6 +29,10 @@ const fileSchema = z.strictObject({
     .array(z.strictObject({ each: eachSchema, ...namedSubscriptionSchema.shape }))
     .nullish()
     .meta({ description: 'Who is told' }),
+  maintenance: z
+    .array(z.union(namedMaintenanceSchema.options.map(({ shape }) => z.strictObject({ each: eachSchema, ...shape }))))
+    .nullish()
+    .meta({ description: 'When changes are expected: they are recorded, and kept back until the window ends' }),
 });
 
 /** JSON Schema (2020-12) of `tocsin.yaml`, for editors: made from the very schemas the server checks with. */

@@ -1,6 +1,8 @@
+import { applyRequestSchema } from '@tocsin/contracts';
 import { describe, expect, it } from 'vitest';
 import { changesBetween, changeText } from './diff.js';
-import { planLines, specChanges } from './plan-command.js';
+import { specChanges } from './plan.js';
+import { planLines } from './plan-text.js';
 
 describe('what differs between two declarations', () => {
   it('is named field by field, lists as wholes', () => {
@@ -49,9 +51,17 @@ describe('what differs between two declarations', () => {
   });
 });
 
+const REQUEST = applyRequestSchema.parse({
+  targets: [{ name: 'a', kind: 'node', labels: { site: 'fra' }, check: { type: 'tcp', host: 'a.example', port: 443 } }],
+  subscriptions: [
+    { name: 'n', types: ['io.tocsin.*.*'], destination: { kind: 'webhook', url: 'https://a.example/geheim' } },
+  ],
+});
+const NOTHING = { created: [], updated: [], deleted: [], unchanged: [], revisions: {} };
+
 describe('a plan for people', () => {
   it('says that there is nothing to do', () => {
-    expect(planLines({ created: [], updated: [], unchanged: ['target/a'] })).toEqual([
+    expect(planLines({ ...NOTHING, unchanged: ['target/a'] }, REQUEST)).toEqual([
       'No changes: all 1 stand as declared.',
     ]);
   });
@@ -62,14 +72,18 @@ describe('a plan for people', () => {
       { subject: 'target/b', changes },
       { subject: 'subscription/s', changes: [] },
     ];
-    expect(planLines({ created: ['target/a'], updated, unchanged: [] })).toEqual([
-      '+ target/a',
+    expect(
+      planLines({ ...NOTHING, created: ['subscription/n', 'target/a'], updated, deleted: ['maintenance/w'] }, REQUEST),
+    ).toEqual([
+      '+ subscription/n   webhook https://a.example/…; io.tocsin.*.*',
+      '+ target/a   node; tcp a.example:443; site=fra',
       '~ target/b',
       '    kind: "node" → "origin\\n+ target/forged"',
       '~ subscription/s',
-      '    a part that is not shown: a secret, or the owner',
+      '    a part that is not shown: a secret',
+      '- maintenance/w',
       '',
-      '1 would be created, 2 would be changed, 0 as before',
+      '2 would be created, 2 would be changed, 1 would be deleted, 0 as before',
     ]);
   });
 });

@@ -78,7 +78,11 @@ targets:
   it.each([
     ['without a version', 'targets: []', ['line 1, column 1: /version: must be 1']],
     ['that is empty', '', ['line 1, column 1: /version: must be 1']],
-    ['with a field nobody knows', 'version: 1\ntarget: []', ['line 2, column 1: /target: unknown field']],
+    [
+      'with a field nobody knows',
+      'version: 1\ntarget: []',
+      ['line 2, column 1: /target: unknown field; is "targets" meant?'],
+    ],
     ['with a list that is none', 'version: 1\ntargets: 7', [expect.stringMatching(/^line 2, column 1: \/targets: /)]],
     [
       'with an entry that is none',
@@ -237,5 +241,60 @@ describe('an error of the server about the request', () => {
     const { inFile } = await parse('version: 1');
     const error = new TocsinError('TCN_UNAVAILABLE', 'nobody is there');
     expect(inFile(error)).toBe(error);
+  });
+});
+
+describe('maintenance windows of a file', () => {
+  it('are bodies of the API with a name, templates too', async () => {
+    const { request } = await parse(`
+version: 1
+maintenance:
+  - { name: once, start: "2030-01-01T00:00:00Z", end: "2030-01-01T02:00:00Z", selector: { site: fra } }
+  - each: [ams, fra]
+    name: "sundays-\${item}"
+    start: "2030-01-06T02:00:00"
+    rrule: FREQ=WEEKLY;BYDAY=SU
+    timeZone: Europe/Berlin
+    duration: 2h
+    selector: { site: "\${item}" }
+`);
+    expect(request.maintenance).toMatchObject([
+      { name: 'once', end: '2030-01-01T02:00:00Z' },
+      { name: 'sundays-ams', duration: '2h', selector: { site: 'ams' } },
+      { name: 'sundays-fra', duration: '2h', selector: { site: 'fra' } },
+    ]);
+  });
+
+  it('are wrong at a line and a column', async () => {
+    const text = `version: 1
+maintenance:
+  - name: one
+    start: 2030-01-01T00:00:00Z
+    ende: 2030-01-01T02:00:00Z
+  - name: one
+    start: "2030-01-06T02:00:00"
+    rrule: FREQ=SECONDLY
+    timeZone: Mars/Olympus
+    duration: 2h
+`;
+    expect(await faultsIn(text)).toEqual([
+      'line 6, column 5: /maintenance/1/name: "one" is declared twice; the first time in line 3, column 5',
+    ]);
+    expect(await faultsIn(text.replace('- name: one\n    start: "', '- name: two\n    start: "'))).toEqual([
+      'line 3, column 5: /maintenance/0/end: must be an RFC 3339 time with a zone, such as 2030-01-31T12:00:00Z',
+      'line 5, column 5: /maintenance/0/ende: unknown field; is "end" meant?',
+      'line 8, column 5: /maintenance/1/rrule: must have FREQ, one of DAILY, WEEKLY, MONTHLY, YEARLY',
+      'line 9, column 5: /maintenance/1/timeZone: must be an IANA time zone, such as Europe/Berlin',
+    ]);
+  });
+
+  it('and everything else that is another owner’s is named where it stands', async () => {
+    const { inFile } = await parse(target(`each: [a, b]\nname: "\${item}"\nkind: node\n${CHECK}`));
+    const faults = [{ pointer: '/targets/1/name', detail: 'is looked after by "x", not by "y"' }];
+    expect(inFile(new TocsinError('TCN_CONFLICT', 'apply: …', { faults }))).toMatchObject({
+      code: 'TCN_CONFLICT',
+      message:
+        'f.yaml, line 4, column 5: /targets/0/name: is looked after by "x", not by "y"; --take-over takes it over',
+    });
   });
 });

@@ -1,13 +1,19 @@
-import { applyRequestSchema, type ApplyRequest, faultsOf, jsonPointer, nameSchema } from '@tocsin/contracts';
+import {
+  applyRequestSchema,
+  type ApplyRequest,
+  faultsOf,
+  jsonPointer,
+  nameSchema,
+  UNKNOWN_FIELD,
+} from '@tocsin/contracts';
 import { isTocsinError, type JsonObject, type JsonValue, TocsinError } from '@tocsin/domain';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { MOST_ITEMS } from './limits.js';
 import { type Path, ReferenceResolver, type ReferenceSources } from './references.js';
+import { fieldMeant } from './suggestion.js';
 import { locatedError, type LocatedFault, parseYaml, placeText, type YamlSource } from './yaml-source.js';
-
-/** Items one template may have: as many as one apply takes. */
-export const MOST_ITEMS = 20_000;
 
 /** The frame of `tocsin.yaml`; what stands in the lists is checked once templates and references are resolved. */
 const frameSchema = z.strictObject({
@@ -18,6 +24,9 @@ const frameSchema = z.strictObject({
   subscriptions: z
     .array(z.looseObject({}, { error: 'must be a subscription: an object with name, types, destination …' }))
     .nullish(),
+  maintenance: z
+    .array(z.looseObject({}, { error: 'must be a maintenance window: an object with name, start, end …' }))
+    .nullish(),
 });
 
 const eachSchema = z
@@ -26,11 +35,18 @@ const eachSchema = z
   .max(MOST_ITEMS, `must be at most ${MOST_ITEMS} items`);
 
 const ITEM = '${item}';
-const LISTS = ['targets', 'subscriptions'] as const;
+const LISTS = ['targets', 'subscriptions', 'maintenance'] as const;
 type List = (typeof LISTS)[number];
+
+/** Errors of the server whose faults point into what was sent. */
+const ABOUT_THE_FILE = ['TCN_INVALID', 'TCN_EGRESS_BLOCKED', 'TCN_FORBIDDEN', 'TCN_CONFLICT'] as const;
 
 /** A file of declarations, laid out and checked. */
 export interface Declarations {
+  /** What it is called in messages. */
+  file: string;
+  /** The file as it was read. */
+  text: string;
   request: ApplyRequest;
   /** An error of the server about the request as one about the file: its faults say line and column. */
   inFile(error: unknown): unknown;
@@ -42,11 +58,16 @@ export interface Declarations {
  * @throws TocsinError `TCN_CONFIG` (the file cannot be read), `TCN_MALFORMED` (not YAML), `TCN_INVALID` (each fault with line and column)
  */
 export async function readTocsinYaml(file: string, env: ReferenceSources['env'] = process.env): Promise<Declarations> {
+  return parseTocsinYaml(await textOf(file), file, sourcesOf(file, env));
+}
+
+/** What references in a file stand for: paths are meant from where the file is. */
+export function sourcesOf(file: string, env: ReferenceSources['env'] = process.env): ReferenceSources {
   const folder = dirname(resolve(file));
-  return parseTocsinYaml(await textOf(file), file, {
+  return {
     env,
     readText: async (path) => (await readFile(resolve(folder, path), 'utf8')).replace(/\r?\n$/, ''),
-  });
+  };
 }
 
 /** {@link readTocsinYaml} of a text that is already here. */
@@ -63,6 +84,7 @@ export async function parseTocsinYaml(text: string, file: string, sources: Refer
   const entries = {
     targets: layOut((frame.data.targets ?? []) as JsonObject[], 'targets', yaml, faults),
     subscriptions: layOut((frame.data.subscriptions ?? []) as JsonObject[], 'subscriptions', yaml, faults),
+    maintenance: layOut((frame.data.maintenance ?? []) as JsonObject[], 'maintenance', yaml, faults),
   };
   const resolver = new ReferenceResolver(sources, yaml, faults);
   const resolved = (list: List) => Promise.all(entries[list].map((one) => resolver.resolve(one.value, one.path)));
@@ -70,6 +92,7 @@ export async function parseTocsinYaml(text: string, file: string, sources: Refer
     ...(frame.data.owner === undefined ? {} : { owner: frame.data.owner }),
     targets: await resolved('targets'),
     subscriptions: await resolved('subscriptions'),
+    maintenance: await resolved('maintenance'),
   };
   for (const list of LISTS) faults.push(...duplicates(request[list], entries[list], yaml));
   if (faults.length > 0) throw locatedError(file, withoutRepeats(faults));
@@ -77,23 +100,41 @@ export async function parseTocsinYaml(text: string, file: string, sources: Refer
   // Back from the laid-out lists to where the entry stands in the file.
   const inFile = (path: Path): Path => {
     const [list, index, ...rest] = path;
-    const entry = list === 'targets' || list === 'subscriptions' ? entries[list][Number(index)] : undefined;
+    const known = LISTS.find((one) => one === list);
+    const entry = known === undefined ? undefined : entries[known][Number(index)];
     return entry === undefined ? path : [...entry.path, ...rest];
   };
   const checked = applyRequestSchema.safeParse(request);
+  // Where the thing is declared that the server calls `<kind>/<name>`; undefined for what is not in the file.
+  const placeOf = (subject: string): string | undefined => {
+    const [kind, name] = subject.split(/\/(.*)/s);
+    const list = LISTS.find((one) => one === kind || one === `${kind}s`);
+    const index = list === undefined ? -1 : (checked.data?.[list].findIndex((one) => one.name === name) ?? -1);
+    return list === undefined || index < 0 ? undefined : placeText(yaml.locate(inFile([list, index])));
+  };
   if (!checked.success) throw locatedError(file, withoutRepeats(located(yaml, checked.error, inFile)));
   return {
+    file,
+    text,
     request: checked.data,
     inFile(error) {
-      if (!isTocsinError(error, 'TCN_INVALID', 'TCN_EGRESS_BLOCKED') || error.faults.length === 0) return error;
+      if (isTocsinError(error, 'TCN_PRECONDITION_FAILED')) return changedSincePlanned(error, placeOf);
+      if (!isTocsinError(error, ...ABOUT_THE_FILE) || error.faults.length === 0) return error;
       const found = error.faults.map(({ pointer, detail }) => faultAt(yaml, inFile(pathOf(pointer)), detail));
-      return locatedError(
-        file,
-        withoutRepeats(found),
-        error.code === 'TCN_INVALID' ? error.code : 'TCN_EGRESS_BLOCKED',
-      );
+      const code = ABOUT_THE_FILE.find((one) => one === error.code) ?? 'TCN_INVALID';
+      const hint = code === 'TCN_CONFLICT' ? '; --take-over takes it over' : '';
+      return locatedError(file, withoutRepeats(found.map((one) => ({ ...one, detail: `${one.detail}${hint}` }))), code);
     },
   };
+}
+
+/** What has changed, each with the place where it is declared. */
+function changedSincePlanned(error: TocsinError, placeOf: (subject: string) => string | undefined): TocsinError {
+  const faults = error.faults.map(({ pointer, detail }) => {
+    const at = placeOf(pathOf(pointer)[1] ?? '');
+    return { pointer: '', detail, ...(at === undefined ? {} : { at }) };
+  });
+  return new TocsinError(error.code, error.message, { faults, cause: error });
 }
 
 async function textOf(file: string): Promise<string> {
@@ -107,7 +148,11 @@ async function textOf(file: string): Promise<string> {
 }
 
 function located(yaml: YamlSource, error: z.ZodError, inFile: (path: Path) => Path): LocatedFault[] {
-  return faultsOf(error).map((fault) => faultAt(yaml, inFile(pathOf(fault.pointer)), fault.detail));
+  return faultsOf(error).map((fault) => {
+    const path = inFile(pathOf(fault.pointer));
+    const meant = fault.detail === UNKNOWN_FIELD ? fieldMeant(path) : undefined;
+    return faultAt(yaml, path, meant === undefined ? fault.detail : `${fault.detail}; is "${meant}" meant?`);
+  });
 }
 
 function faultAt(yaml: YamlSource, path: Path, detail: string): LocatedFault {

@@ -116,7 +116,7 @@ export function placeText({ line, column }: TextPlace): string {
 export function locatedError(
   file: string,
   faults: readonly LocatedFault[],
-  code: 'TCN_INVALID' | 'TCN_EGRESS_BLOCKED' = 'TCN_INVALID',
+  code: 'TCN_INVALID' | 'TCN_EGRESS_BLOCKED' | 'TCN_FORBIDDEN' | 'TCN_CONFLICT' = 'TCN_INVALID',
 ): TocsinError {
   const ordered = [...faults].sort(
     ({ place: one }, { place: other }) => one.line - other.line || one.column - other.column,

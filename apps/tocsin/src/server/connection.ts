@@ -1,4 +1,4 @@
-import { ApiClient } from '@tocsin/client';
+import { ApiClient, type ApiClientOptions } from '@tocsin/client';
 import { isTocsinError, TocsinError } from '@tocsin/domain';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -70,7 +70,10 @@ export function currentConnection(options: ServerOptions): Promise<Connection> {
  * A client for commands that need a key.
  * @throws TocsinError `TCN_CONFIG` where there is no key; what {@link resolveConnection} throws
  */
-export async function connect(options: ServerOptions): Promise<ApiClient> {
+export async function connect(
+  options: ServerOptions,
+  more: Pick<ApiClientOptions, 'timeoutMs'> = {},
+): Promise<ApiClient> {
   const connection = await currentConnection(options);
   if (connection.apiKey === undefined) {
     const where = isThisMachine(connection.url) ? `, and there is no ${keyFile(process.env)} here` : '';
@@ -79,12 +82,16 @@ export async function connect(options: ServerOptions): Promise<ApiClient> {
       `no API key for ${connection.url}: TOCSIN_API_KEY is not set, no profile has one${where}`,
     );
   }
-  return new ApiClient({ url: connection.url, apiKey: connection.apiKey });
+  return new ApiClient({ ...more, url: connection.url, apiKey: connection.apiKey });
 }
 
 /** Runs `work` with a client; an answer "who are you?" says which key was used. */
-export async function withClient<T>(options: ServerOptions, work: (client: ApiClient) => Promise<T>): Promise<T> {
-  const client = await connect(options);
+export async function withClient<T>(
+  options: ServerOptions,
+  work: (client: ApiClient) => Promise<T>,
+  more: Pick<ApiClientOptions, 'timeoutMs'> = {},
+): Promise<T> {
+  const client = await connect(options, more);
   try {
     return await work(client);
   } catch (error) {

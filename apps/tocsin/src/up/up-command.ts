@@ -5,7 +5,9 @@ import { relative } from 'node:path';
 import { EXIT } from '../command-line/exit.js';
 import { failureLines } from '../command-line/failure.js';
 import { note, print } from '../command-line/output.js';
-import { countsText, secretLines } from '../declarations/apply-command.js';
+import { secretLines } from '../declarations/apply-command.js';
+import { APPLY_TIMEOUT_MS } from '../declarations/plan-command.js';
+import { countsText } from '../declarations/plan-text.js';
 import { type Declarations, readTocsinYaml } from '../declarations/tocsin-yaml.js';
 import { standaloneConfig } from './standalone-config.js';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -63,7 +65,7 @@ async function start(options: { file?: string }): Promise<void> {
 
 async function declared(standalone: Standalone, declarations: Declarations, file: string): Promise<string[]> {
   try {
-    const done = await new ApiClient(standalone).apply(declarations.request);
+    const done = await new ApiClient({ ...standalone, timeoutMs: APPLY_TIMEOUT_MS }).apply(declarations.request);
     return [`  declared    ${file}: ${countsText(done)}`, ...secretLines(done).map((line) => `  ${line}`)];
   } catch (error) {
     throw declarations.inFile(error);
