@@ -42,9 +42,11 @@ import { SubscriptionStore } from './subscriptions/subscription-store.js';
 import { DeclareTarget } from './targets/declare-target.js';
 import { FeedSource } from './targets/feed-source.js';
 import { ObserverFeed } from './targets/observer-feed.js';
+import { IcmpAbility } from './targets/icmp-ability.js';
 import { OutageCloser } from './targets/outage-closer.js';
 import { ReadTargets } from './targets/read-targets.js';
 import { RemoveTarget } from './targets/remove-target.js';
+import { RotateToken } from './targets/rotate-token.js';
 import { TargetStore } from './targets/target-store.js';
 import { Sweeper } from './upkeep/sweeper.js';
 
@@ -71,6 +73,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
     const egress = EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW);
     const checkDestination = (destination: Destination) => vetDestination(destination, egress);
     const sealer = Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY);
+    const icmp = new IcmpAbility(broker);
     const secrets = { signingSecret: newSigningSecret, sealedRef: () => newId('rev', clock.now()) };
     return {
       module: SubscriptionRegistryModule,
@@ -206,7 +209,12 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         {
           provide: DeclareTarget,
           inject: [RegistryLog, TargetStore],
-          useFactory: (log: RegistryLog, targets: TargetStore) => new DeclareTarget(log, targets, clock),
+          useFactory: (log: RegistryLog, targets: TargetStore) => new DeclareTarget(log, targets, icmp, clock),
+        },
+        {
+          provide: RotateToken,
+          inject: [RegistryLog, TargetStore],
+          useFactory: (log: RegistryLog, targets: TargetStore) => new RotateToken(log, targets, clock),
         },
         {
           provide: RemoveTarget,
@@ -279,7 +287,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
             windows: MaintenanceWindows,
           ) =>
             new ApplyDeclarations({
-              ...{ log, targets, subscriptions, seals, windows, checkDestination, secrets, clock },
+              ...{ log, targets, subscriptions, seals, windows, checkDestination, secrets, icmp, clock },
               windowLog: new WindowLog(broker),
             }),
         },

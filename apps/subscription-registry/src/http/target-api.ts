@@ -1,4 +1,4 @@
-import { targetSpecSchema, targetViewSchema } from '@tocsin/contracts';
+import { rotateTokenSchema, targetSpecSchema, targetViewSchema } from '@tocsin/contracts';
 import type { ApiDescription } from '@tocsin/platform';
 import { listQuerySchema } from '../request/page.js';
 import { CONDITIONAL, GONE, ONCE, pageSchema, putAnswers, TAGGED } from './describe.js';
@@ -26,7 +26,8 @@ export const TARGET_API: ApiDescription = {
     },
     'PUT /v1/targets/{name}': {
       summary: 'Declare a target',
-      description: 'Creates or replaces. What changes nothing records nothing.',
+      description:
+        'Creates or replaces. What changes nothing records nothing. A new heartbeat is answered with its `token`, this once.',
       path,
       query: writeQuerySchema,
       headers: { ...CONDITIONAL, ...ONCE },
@@ -61,6 +62,17 @@ export const TARGET_API: ApiDescription = {
         'TCN_VERSION_CONFLICT',
         'TCN_TIMEOUT',
       ],
+    },
+    'POST /v1/targets/{name}/rotate-token': {
+      summary: 'Make a new token for a heartbeat',
+      description: 'The former one is taken beside it for the overlap.',
+      path,
+      headers: { 'If-Match': CONDITIONAL['If-Match'], ...ONCE },
+      body: { schema: rotateTokenSchema, required: false, example: { overlap: '24h' } },
+      answers: {
+        200: { description: 'With the new `token`, this once', schema: targetViewSchema, headers: TAGGED },
+      },
+      errors: ['TCN_NOT_FOUND', 'TCN_INVALID', 'TCN_PRECONDITION_FAILED', 'TCN_CONFLICT', 'TCN_TIMEOUT'],
     },
     'DELETE /v1/targets/{name}': {
       summary: 'Stop watching a target',

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Put, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, UseInterceptors } from '@nestjs/common';
 import type { TargetView } from '@tocsin/contracts';
 import { RequireRole, RespectsScope } from '@tocsin/platform';
 import { OnceOnly } from '../once/once-only.js';
@@ -7,6 +7,7 @@ import type { Page, PageRequest } from '../request/page.js';
 import { DeclareTarget } from '../targets/declare-target.js';
 import { ReadTargets } from '../targets/read-targets.js';
 import { RemoveTarget } from '../targets/remove-target.js';
+import { RotateToken } from '../targets/rotate-token.js';
 import { Answer, AnswerWriter } from './answer.js';
 
 /** Targets over HTTP: reads the request, calls the use case, writes the answer. */
@@ -18,6 +19,7 @@ export class TargetController {
     private readonly declare: DeclareTarget,
     private readonly remove: RemoveTarget,
     private readonly read: ReadTargets,
+    private readonly rotating: RotateToken,
   ) {}
 
   /** A page of targets in order of their names; `labels=site=fra,role=edge` selects. */
@@ -56,5 +58,13 @@ export class TargetController {
   @HttpCode(204)
   async delete(@Write() write: WriteRequest): Promise<void> {
     await this.remove.run(write);
+  }
+
+  /** Gives a heartbeat a new token; for a while the old one is taken too. */
+  @RequireRole('editor')
+  @Post(':name/rotate-token')
+  @HttpCode(200)
+  async rotateToken(@Write({ dryRun: false }) write: WriteRequest, @Body() body: unknown): Promise<Answer<TargetView>> {
+    return new Answer(await this.rotating.run({ ...write, body }));
   }
 }

@@ -6,6 +6,7 @@ import {
   KEY_EVENTS,
   keyDeclaredSchema,
   keyRemovedSchema,
+  type HeartbeatTokens,
   type KeySpec,
   nameSchema,
   REGISTRY_EVENTS,
@@ -34,6 +35,7 @@ export type Change =
       readonly spec: TargetSpec;
       /** A new life of the name begins: it is pending, unless an outage is still open. */
       readonly begins: boolean;
+      readonly heartbeat?: HeartbeatTokens;
       readonly owner?: string;
     }
   | { readonly kind: 'target-removed'; readonly name: string }
@@ -78,9 +80,10 @@ function declarationOf(event: RecordedEvent): Change | undefined {
   switch (event.type) {
     case REGISTRY_EVENTS.targetRegistered:
     case REGISTRY_EVENTS.targetUpdated: {
-      const { name, spec, owner } = targetDeclared.parse(event.data);
+      const { name, spec, owner, heartbeat } = targetDeclared.parse(event.data);
       const begins = event.type === REGISTRY_EVENTS.targetRegistered;
-      return { kind: 'target-declared', name, spec, begins, ...(owner === undefined ? {} : { owner }) };
+      const more = { ...(owner === undefined ? {} : { owner }), ...(heartbeat === undefined ? {} : { heartbeat }) };
+      return { kind: 'target-declared', name, spec, begins, ...more };
     }
     case REGISTRY_EVENTS.targetRemoved:
       return { kind: 'target-removed', name: targetRemovedSchema.parse(event.data).name };

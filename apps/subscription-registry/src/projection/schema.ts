@@ -147,9 +147,23 @@ export class KeepKeys1790000000002 implements MigrationInterface {
   }
 }
 
+/** What heartbeats' tokens are known by: hashes of 256 random bits, which stand in the log as well. */
+export class KeepHeartbeats1790000000003 implements MigrationInterface {
+  readonly name = 'KeepHeartbeats1790000000003';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE registry.target ADD COLUMN heartbeat json`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE registry.target DROP COLUMN heartbeat`);
+  }
+}
+
 /** In the order in which they run. */
 export const REGISTRY_MIGRATIONS = [
   CreateRegistry1790000000000,
   KeepAnswers1790000000001,
   KeepKeys1790000000002,
+  KeepHeartbeats1790000000003,
 ] as const;

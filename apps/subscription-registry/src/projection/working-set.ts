@@ -1,4 +1,4 @@
-import type { KeySpec, SubscriptionSpec, TargetKind, TargetSpec } from '@tocsin/contracts';
+import type { HeartbeatTokens, KeySpec, SubscriptionSpec, TargetKind, TargetSpec } from '@tocsin/contracts';
 import type { RecordedEvent } from '@tocsin/domain';
 import { type Change, changeOf, isOwnSubject } from './change.js';
 
@@ -16,7 +16,10 @@ interface Declared<Spec> {
 }
 
 /** A row of `registry.target`. */
-export type TargetRow = Declared<TargetSpec>;
+export interface TargetRow extends Declared<TargetSpec> {
+  /** Of a heartbeat: what its tokens are known by. */
+  readonly heartbeat?: HeartbeatTokens;
+}
 
 /** A row of `registry.subscription`. */
 export interface SubscriptionRow extends Declared<SubscriptionSpec> {
@@ -112,7 +115,9 @@ export class WorkingSet {
     switch (change?.kind) {
       case 'target-declared': {
         const before = rowBefore(this.targets, this.#standing.targets, change.name);
-        this.targets.set(change.name, { name: change.name, spec: change.spec, ...declared(event, change, before) });
+        const { name, spec, heartbeat } = change;
+        const known = heartbeat === undefined ? {} : { heartbeat };
+        this.targets.set(name, { name, spec, ...known, ...declared(event, change, before) });
         if (change.begins) this.#begin(change.spec.kind, change.name);
         break;
       }

@@ -7,12 +7,13 @@ const STANDING_SUBSCRIPTIONS = `
   SELECT name, owner, created_at, sealed_ref FROM registry.subscription WHERE name = ANY($1)`;
 
 const PUT_TARGETS = `
-  INSERT INTO registry.target (name, kind, labels, spec, owner, revision, created_at, updated_at)
-  SELECT name, kind, labels, spec, owner, revision, created_at, updated_at
+  INSERT INTO registry.target (name, kind, labels, spec, heartbeat, owner, revision, created_at, updated_at)
+  SELECT name, kind, labels, spec, heartbeat, owner, revision, created_at, updated_at
     FROM json_to_recordset($1::json) AS row (
-      name text, kind text, labels jsonb, spec json, owner text, revision bigint, created_at timestamptz, updated_at timestamptz)
+      name text, kind text, labels jsonb, spec json, heartbeat json, owner text, revision bigint, created_at timestamptz,
+      updated_at timestamptz)
   ON CONFLICT (name) DO UPDATE SET
-    kind = excluded.kind, labels = excluded.labels, spec = excluded.spec, owner = excluded.owner,
+    kind = excluded.kind, labels = excluded.labels, spec = excluded.spec, heartbeat = excluded.heartbeat, owner = excluded.owner,
     revision = excluded.revision, created_at = excluded.created_at, updated_at = excluded.updated_at`;
 const DROP_TARGETS = `DELETE FROM registry.target WHERE name = ANY($1)`;
 
@@ -87,6 +88,7 @@ export async function writeEvents(tx: Queryable, events: readonly RecordedEvent[
     targets.kept.map((row) => ({
       ...columns(row),
       kind: row.spec.kind,
+      ...(row.heartbeat === undefined ? {} : { heartbeat: row.heartbeat }),
     })),
   );
   const subscriptions = split(rows.subscriptions);

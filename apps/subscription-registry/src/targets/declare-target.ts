@@ -18,6 +18,8 @@ import { checkPrecondition, onCurrentState, type Precondition } from '../log/pre
 import type { Outcome } from '../log/outcome.js';
 import type { Declaration, RegistryLog } from '../log/registry-log.js';
 import { targetDeclarationSubject } from '../projection/change.js';
+import { tokensAfter } from './heartbeat-tokens.js';
+import { type IcmpAbility, requirePossible } from './icmp-ability.js';
 import type { StandingTarget, TargetStore } from './target-store.js';
 
 /** Who wants to declare what, and on what condition. */
@@ -35,6 +37,7 @@ export interface DeclareRequest {
 /** A target as it stands after it was declared. */
 export interface DeclaredTarget {
   readonly outcome: Outcome;
+  /** With the token of a heartbeat if it was made now, this once. */
   readonly target: TargetView;
 }
 
@@ -42,11 +45,13 @@ export interface DeclaredTarget {
 export class DeclareTarget {
   readonly #log: RegistryLog;
   readonly #targets: TargetStore;
+  readonly #icmp: Pick<IcmpAbility, 'fault'>;
   readonly #clock: Clock;
 
-  constructor(log: RegistryLog, targets: TargetStore, clock: Clock) {
+  constructor(log: RegistryLog, targets: TargetStore, icmp: Pick<IcmpAbility, 'fault'>, clock: Clock) {
     this.#log = log;
     this.#targets = targets;
+    this.#icmp = icmp;
     this.#clock = clock;
   }
 
@@ -78,7 +83,7 @@ export class DeclareTarget {
     request: DeclareRequest,
     specOf: (current: TargetSpec | undefined) => TargetSpec,
   ): Promise<DeclaredTarget> {
-    const { outcome, spec } = await onCurrentState(this.#log, async () => {
+    const { outcome, spec, token } = await onCurrentState(this.#log, async () => {
       const standing = (await this.#targets.standing([name])).get(name) ?? { version: 0 };
       const subject = targetDeclarationSubject(name);
       const now = standing.declared?.spec;
@@ -89,13 +94,14 @@ export class DeclareTarget {
       const wanted = specOf(now);
       requireInScope({ subject, scope: request.scope, wanted: wanted.labels, pointer: '/labels' });
       const plan = planTarget({ name, spec: wanted, standing, actor: request.actor });
+      if (plan.declaration !== undefined) requirePossible(wanted, await this.#icmp.fault([wanted]));
       if (plan.declaration !== undefined && request.dryRun !== true) await this.#log.append([plan.declaration]);
-      return { outcome: plan.outcome, spec: wanted };
+      return { ...plan, spec: wanted };
     });
     const target = await this.#targets.find(name);
     if (request.dryRun === true) return { outcome, target: asDeclared(name, spec, target, this.#clock.now()) };
     if (target === undefined) throw new TocsinError('TCN_CONFLICT', `target/${name} was removed while it was declared`);
-    return { outcome, target };
+    return { outcome, target: token === undefined ? target : { ...target, token } };
   }
 }
 
@@ -148,20 +154,25 @@ export function planTarget(input: {
   standing: StandingTarget;
   actor: string;
   owner?: string;
-}): { outcome: Outcome; declaration?: Declaration } {
+}): { outcome: Outcome; declaration?: Declaration; token?: string } {
   const { name, spec, standing, actor, owner } = input;
   const { declared } = standing;
   const sameOwner = owner === undefined || owner === declared?.owner;
   if (declared !== undefined && sameOwner && isDeepStrictEqual(declared.spec, spec)) return { outcome: 'unchanged' };
   // What is known about a target is known by its kind and name: of another kind, it begins anew.
   const begins = declared?.spec.kind !== spec.kind;
+  const { heartbeat, token } = tokensAfter(spec, declared?.heartbeat);
   return {
     outcome: declared === undefined ? 'created' : 'updated',
     declaration: {
       type: begins ? REGISTRY_EVENTS.targetRegistered : REGISTRY_EVENTS.targetUpdated,
       subject: targetDeclarationSubject(name),
-      data: { name, actor, ...(owner === undefined ? {} : { owner }), labels: spec.labels, spec },
+      data: {
+        ...{ name, actor, ...(owner === undefined ? {} : { owner }), labels: spec.labels, spec },
+        ...(heartbeat === undefined ? {} : { heartbeat }),
+      },
       expectedVersion: standing.version,
     },
+    ...(token === undefined ? {} : { token }),
   };
 }

@@ -1,11 +1,19 @@
-import type { WatchedTarget } from '@tocsin/contracts';
+import type { HeartbeatTokens, WatchedTarget } from '@tocsin/contracts';
 import type { Database } from '@tocsin/postgres';
 
 // Held by whoever writes to the observers' bucket; any number, as long as every replica takes the same.
 const TAKE_TURN = `SELECT pg_advisory_xact_lock(hashtextextended('tocsin/registry/observer-feed', 0))`;
 const CHECKPOINT = `SELECT position FROM registry.checkpoint`;
-const WATCHED = `SELECT name, revision, spec FROM registry.target WHERE name = ANY($1)`;
+const WATCHED = `SELECT name, revision, spec, heartbeat FROM registry.target WHERE name = ANY($1)`;
 const REVISIONS = `SELECT name, revision FROM registry.target`;
+
+interface WatchedRow {
+  heartbeat: HeartbeatTokens | null;
+}
+
+function watched({ heartbeat, ...target }: Omit<WatchedTarget, 'heartbeat'> & WatchedRow): WatchedTarget {
+  return heartbeat === null ? target : { ...target, heartbeat };
+}
 
 /** Gives the feed to the observers what is declared, one replica at a time. */
 export class FeedSource {
@@ -35,8 +43,8 @@ export class FeedSource {
       await tx.query(TAKE_TURN);
       const [checkpoint] = await tx.query<{ position: number }>(CHECKPOINT);
       if (checkpoint === undefined || checkpoint.position < this.#reached()) return false;
-      const targets = await tx.query<WatchedTarget>(WATCHED, [names]);
-      await work(new Map(targets.map((target) => [target.name, target])));
+      const targets = await tx.query<Omit<WatchedTarget, 'heartbeat'> & WatchedRow>(WATCHED, [names]);
+      await work(new Map(targets.map((target) => [target.name, watched(target)])));
       return true;
     });
   }

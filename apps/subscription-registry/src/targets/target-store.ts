@@ -1,4 +1,4 @@
-import type { AnnouncedState, TargetSpec, TargetView } from '@tocsin/contracts';
+import type { AnnouncedState, HeartbeatTokens, TargetSpec, TargetView } from '@tocsin/contracts';
 import type { Queryable } from '@tocsin/postgres';
 import { targetDeclarationSubject } from '../projection/change.js';
 import { type Page, pageOf, type PageRequest } from '../request/page.js';
@@ -14,7 +14,7 @@ const PAGE = `${SHOWN}
    ORDER BY t.name
    LIMIT $4`;
 const STANDING = `
-  SELECT s.subject, s.version, t.spec, t.revision, t.owner
+  SELECT s.subject, s.version, t.spec, t.revision, t.owner, t.heartbeat
     FROM registry.subject_version s
     LEFT JOIN registry.target t ON t.name = substr(s.subject, 8)
    WHERE s.subject = ANY($1)`;
@@ -42,6 +42,8 @@ export interface StandingTarget {
     readonly revision: number;
     /** Whose it is; absent where it is nobody's. */
     readonly owner?: string;
+    /** Of a heartbeat: what its tokens are known by. */
+    readonly heartbeat?: HeartbeatTokens;
   };
 }
 
@@ -78,15 +80,17 @@ export class TargetStore {
       spec: TargetSpec | null;
       revision: number | null;
       owner: string | null;
+      heartbeat: HeartbeatTokens | null;
     }>(STANDING, [names.map(targetDeclarationSubject)]);
     const bySubject = new Map(rows.map((row) => [row.subject, row]));
     return new Map(
       names.map((name): [string, StandingTarget] => {
         const row = bySubject.get(targetDeclarationSubject(name));
         if (row === undefined) return [name, { version: 0 }];
-        const { version, spec, revision } = row;
+        const { version, spec, revision, owner, heartbeat } = row;
         if (spec === null || revision === null) return [name, { version }];
-        return [name, { version, declared: { spec, revision, ...(row.owner === null ? {} : { owner: row.owner }) } }];
+        const more = { ...(owner === null ? {} : { owner }), ...(heartbeat === null ? {} : { heartbeat }) };
+        return [name, { version, declared: { spec, revision, ...more } }];
       }),
     );
   }

@@ -95,7 +95,9 @@ export function doneLines(done: ApplyReply, dryRun: boolean): string[] {
   ];
 }
 
-/** The signing secrets of new subscriptions. */
-export function secretLines({ secrets }: Pick<ApplyReply, 'secrets'>): string[] {
-  return Object.entries(secrets).map(([name, secret]) => `secret of ${name}: ${secret}   (shown this once)`);
+/** The signing secrets of new subscriptions, and the tokens of new heartbeats. */
+export function secretLines({ secrets, tokens }: Pick<ApplyReply, 'secrets' | 'tokens'>): string[] {
+  const lines = (what: string, shown: Record<string, string>) =>
+    Object.entries(shown).map(([name, value]) => `${what} of ${name}: ${value}   (shown this once)`);
+  return [...lines('secret', secrets), ...lines('token', tokens)];
 }
