@@ -19,7 +19,7 @@ import type { TailStep } from '../read/live-tail.js';
 import { LogReader } from '../read/log-reader.js';
 import { readMessageSchema, tailMessageSchema } from '../read/query.js';
 import { TailReaders } from '../read/tail-readers.js';
-import { fromMessage, toMessage } from './event-message.js';
+import { fromMessage, fromTimestamp, toMessage } from './event-message.js';
 
 /** Bytes of events in one answer to Read: a gRPC client takes 4 MiB by default. */
 const PAGE_BYTES = 3 * 1024 * 1024;
@@ -52,8 +52,14 @@ export class EventLogController {
   @GrpcMethod(EVENT_LOG_SERVICE, 'Read')
   @RequireRole('viewer')
   async read(request: ReadRequest): Promise<ReadResponse> {
-    const wanted = parseOrThrow(readMessageSchema, request, 'request');
-    const page = await this.log.page({ ...wanted, maxBytes: PAGE_BYTES });
+    const { backward: direction, ...wanted } = parseOrThrow(readMessageSchema, request, 'request');
+    const page = await this.log.page({
+      ...wanted,
+      direction,
+      ...(request.since ? { since: fromTimestamp(request.since, '/since') } : {}),
+      ...(request.until ? { until: fromTimestamp(request.until, '/until') } : {}),
+      maxBytes: PAGE_BYTES,
+    });
     return { events: page.events.map(({ event }) => toMessage(event)), next: page.next, head: page.head };
   }
 

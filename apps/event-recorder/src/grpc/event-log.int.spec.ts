@@ -101,6 +101,17 @@ describe('tocsin.v1.EventLog', () => {
     const rest = await read({ after: page.next, types: ['com.acme.page'] });
     expect(rest.events.map(({ id }) => id)).toEqual(events.slice(3).map(({ id }) => id));
     expect(rest.head).toBeGreaterThanOrEqual(events[4]!.position);
+    const newest = await read({ types: ['com.acme.page'], limit: 3, backward: true });
+    expect(newest.events.map(({ id }) => id)).toEqual(
+      events
+        .slice(2)
+        .map(({ id }) => id)
+        .toReversed(),
+    );
+    const { recordedTime } = newest.events[0]!;
+    const early = await read({ types: ['com.acme.page'], before: newest.next, backward: true, until: recordedTime });
+    expect(early.events.every(({ position }) => position < events[2]!.position)).toBe(true);
+    expect((await read({ types: ['com.acme.page'], since: recordedTime })).events.at(-1)?.id).toBe(events[4]!.id);
     await expect(read({ after: 0, limit: 5000 })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 

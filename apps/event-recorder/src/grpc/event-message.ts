@@ -87,8 +87,11 @@ function toTimestamp(time: string): Timestamp {
   return { seconds, nanos: (ms - seconds * 1000) * 1_000_000 };
 }
 
-/** The log keeps milliseconds. */
-function fromTimestamp(time: Timestamp, pointer: string): string {
+/**
+ * As RFC 3339. The log keeps milliseconds.
+ * @throws TocsinError `TCN_INVALID`
+ */
+export function fromTimestamp(time: Timestamp, pointer: string): string {
   const date = new Date(time.seconds * 1000 + Math.floor(time.nanos / 1_000_000));
   if (Number.isNaN(date.getTime())) throw invalid(pointer, 'must be a time');
   return date.toISOString();

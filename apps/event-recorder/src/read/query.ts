@@ -87,6 +87,11 @@ const filterMessage = {
 export const readMessageSchema = z.object({
   ...filterMessage,
   after: z.int().min(0),
+  before: z
+    .int()
+    .min(0)
+    .transform((before) => (before === 0 ? undefined : before)),
+  backward: z.boolean().transform((backward) => (backward ? ('backward' as const) : ('forward' as const))),
   limit: z
     .int()
     .min(0)

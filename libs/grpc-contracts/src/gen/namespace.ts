@@ -694,6 +694,22 @@ export const NAMESPACE: object = {
                 "limit": {
                   "type": "int32",
                   "id": 4
+                },
+                "before": {
+                  "type": "int64",
+                  "id": 5
+                },
+                "since": {
+                  "type": "google.protobuf.Timestamp",
+                  "id": 6
+                },
+                "until": {
+                  "type": "google.protobuf.Timestamp",
+                  "id": 7
+                },
+                "backward": {
+                  "type": "bool",
+                  "id": 8
                 }
               }
             },

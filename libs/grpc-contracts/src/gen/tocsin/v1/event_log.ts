@@ -91,13 +91,25 @@ export interface ReadRequest {
   subject: string;
   /** Events at most, 1 to 1000; 0: 100. */
   limit: number;
+  /** Events with a lower position. 0: no bound. */
+  before: number;
+  /** Recorded at this time or later. */
+  since:
+    | Timestamp
+    | undefined;
+  /** Recorded before this time. */
+  until:
+    | Timestamp
+    | undefined;
+  /** Newest first. */
+  backward: boolean;
 }
 
 /** A page of the log. */
 export interface ReadResponse {
-  /** In order of position. */
+  /** In the order asked for. */
   events: Event[];
-  /** What to pass as `after` next. */
+  /** What to pass as `after` next, or as `before` when reading backward; a page without events is the last then. */
   next: number;
   /** Last position of the log. */
   head: number;
