@@ -57,6 +57,16 @@ afterAll(async () => {
   await Promise.all(opened.map((each) => each.close()));
 });
 
+describe('Database.openReadOnly', () => {
+  it('reads what is there, and is refused every write', async () => {
+    const reading = await Database.openReadOnly({ url: own.url, applicationName: 'spec' });
+    opened.push(reading);
+    expect(await reading.query('SELECT count(*) AS things FROM things.thing')).toMatchObject([{}]);
+    const refused = await failure(reading.query("INSERT INTO things.thing VALUES (99, 'x')"));
+    expect(sqlState(refused)).toBe('25006');
+  });
+});
+
 describe('Database.open', () => {
   it('migrates once, however many replicas and services start at once', async () => {
     const databases = await Promise.all([testDatabase(), testDatabase()]);

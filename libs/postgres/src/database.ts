@@ -67,7 +67,20 @@ export class Database implements Queryable {
       throw new TocsinError('TCN_CONFIG', `"${options.role}" cannot be the name of a Postgres role here`);
     }
     await prepare(options);
-    const dataSource = new DataSource(runtimeOptions(options));
+    return Database.#connect(options, runtimeOptions(options));
+  }
+
+  /**
+   * Opens a pool that the server refuses every write, on a database as it is: nothing is migrated.
+   * @throws TocsinError `TCN_POSTGRES_UNREACHABLE`, `TCN_CONFIG` as {@link open}
+   */
+  static async openReadOnly(options: ConnectionOptions): Promise<Database> {
+    const settings = { default_transaction_read_only: 'on' };
+    return Database.#connect(options, runtimeOptions({ ...options, schema: 'public', migrations: [] }, settings));
+  }
+
+  static async #connect(options: ConnectionOptions, runtime: RuntimeOptions): Promise<Database> {
+    const dataSource = new DataSource(runtime);
     try {
       await dataSource.initialize();
     } catch (error) {
@@ -153,12 +166,15 @@ async function discard(runner: QueryRunner): Promise<void> {
   }
 }
 
-function runtimeOptions(options: DatabaseOptions): ConstructorParameters<typeof DataSource>[0] {
+type RuntimeOptions = ConstructorParameters<typeof DataSource>[0];
+
+function runtimeOptions(options: DatabaseOptions, more: StartupSettings = {}): RuntimeOptions {
   const timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   const settings: StartupSettings = {
     statement_timeout: timeoutMs,
     idle_in_transaction_session_timeout: 2 * timeoutMs,
     ...(options.role === undefined ? {} : { role: options.role }),
+    ...more,
   };
   const { connectionString, ...extra } = clientConfig(options, settings);
   return {
