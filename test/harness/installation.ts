@@ -16,7 +16,7 @@ const SERVICES = ['event-recorder', 'subscription-registry', 'delivery', 'health
 type Service = (typeof SERVICES)[number];
 
 /** Processes that serve gRPC. */
-const GRPC: readonly string[] = ['tocsin', 'event-recorder'];
+const GRPC: readonly string[] = ['tocsin', 'event-recorder', 'subscription-registry'];
 
 /** Which service answers a path in the distributed topology. */
 const OWNERS: readonly (readonly [RegExp, Service])[] = [
@@ -143,8 +143,16 @@ export class Installation {
 
   /** `host:port` of the process that serves the log over gRPC. */
   get grpcAddress(): string {
-    const name = this.topology === 'standalone' ? 'tocsin' : 'event-recorder';
-    return `127.0.0.1:${this.#ports.get(`${name} gRPC`)}`;
+    return this.#grpcOf('event-recorder');
+  }
+
+  /** `host:port` of the process that serves the registry over gRPC. */
+  get registryGrpcAddress(): string {
+    return this.#grpcOf('subscription-registry');
+  }
+
+  #grpcOf(service: Service): string {
+    return `127.0.0.1:${this.#ports.get(`${this.topology === 'standalone' ? 'tocsin' : service} gRPC`)}`;
   }
 
   /** The same of the observer, whose own pages nobody else answers. */

@@ -13,6 +13,11 @@ import { ReadKeys } from './access/read-keys.js';
 import { RemoveKey } from './access/remove-key.js';
 import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
+import { KeyGrpcController } from './grpc/key.controller.js';
+import { MaintenanceGrpcController } from './grpc/maintenance.controller.js';
+import { SubscriptionActionsGrpcController } from './grpc/subscription-actions.controller.js';
+import { SubscriptionGrpcController } from './grpc/subscription.controller.js';
+import { TargetGrpcController } from './grpc/target.controller.js';
 import { ApplyController } from './http/apply.controller.js';
 import { KeyController } from './http/key.controller.js';
 import { REGISTRY_API } from './http/registry-api.js';
@@ -85,6 +90,11 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         KeyController,
         RegistryController,
         MaintenanceController,
+        TargetGrpcController,
+        SubscriptionGrpcController,
+        SubscriptionActionsGrpcController,
+        MaintenanceGrpcController,
+        KeyGrpcController,
       ],
       providers: [
         { provide: API_DESCRIPTION, useValue: REGISTRY_API },

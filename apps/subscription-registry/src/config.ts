@@ -4,6 +4,7 @@ import { commonFields, type ConfigValues, defineConfig, required } from '@tocsin
 export const subscriptionRegistryConfig = defineConfig({
   TOCSIN_HTTP_HOST: commonFields.TOCSIN_HTTP_HOST,
   TOCSIN_HTTP_PORT: commonFields.TOCSIN_HTTP_PORT,
+  TOCSIN_GRPC_PORT: commonFields.TOCSIN_GRPC_PORT,
   TOCSIN_POSTGRES_URL: commonFields.TOCSIN_POSTGRES_URL,
   TOCSIN_NATS_URL: commonFields.TOCSIN_NATS_URL,
   TOCSIN_API_KEY: required(commonFields.TOCSIN_API_KEY),

@@ -3,10 +3,15 @@ process.env['OTEL_SERVICE_NAME'] ??= 'tocsin-subscription-registry';
 // First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
 await import('@tocsin/platform/telemetry');
 const { runService } = await import('@tocsin/platform');
+const { serveGrpc } = await import('@tocsin/grpc-contracts');
 const { subscriptionRegistryConfig, SubscriptionRegistryModule } = await import('./app.module.js');
 
 await runService({
   name: 'subscription-registry',
   config: subscriptionRegistryConfig,
   register: (parts) => SubscriptionRegistryModule.register(parts),
+  configure: async (app, config, { logger }) => {
+    const { address } = await serveGrpc(app, { host: config.TOCSIN_HTTP_HOST, port: config.TOCSIN_GRPC_PORT });
+    logger.info({ address }, 'subscription-registry listens for gRPC');
+  },
 });

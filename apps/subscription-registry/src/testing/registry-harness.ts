@@ -1,5 +1,6 @@
 import { Controller, type DynamicModule, Get, Module, type Type } from '@nestjs/common';
 import { type NatsServer, startNats } from '@tocsin/embedded';
+import { serveGrpc } from '@tocsin/grpc-contracts';
 import { Broker } from '@tocsin/jetstream';
 import {
   allKeys,
@@ -49,6 +50,8 @@ export interface Answer {
 /** A registry under test, reached over HTTP as anybody would. */
 export interface RunningRegistry {
   readonly url: string;
+  /** `host:port`. */
+  readonly grpcAddress: string;
   readonly broker: Broker;
   readonly readiness: ReadinessRegistry;
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
@@ -131,6 +134,7 @@ export class Servers {
     module: DynamicModule | Type,
     { context, broker }: { context: ServiceContext; broker: Broker },
   ): Promise<RunningRegistry> {
+    let grpcAddress = '';
     const app: RunningApp = await bootstrap(module, {
       name: 'registry',
       host: '127.0.0.1',
@@ -138,10 +142,14 @@ export class Servers {
       context,
       verifier: allKeys(API_KEY, broker, systemClock),
       signals: false,
+      configure: async (nest) => {
+        grpcAddress = (await serveGrpc(nest, { host: '127.0.0.1', port: 0 })).address;
+      },
     });
     const { readiness } = context;
     return {
       url: app.url,
+      grpcAddress,
       broker,
       readiness,
       call: (method, path, body, headers) => call(`${app.url}${path}`, method, body, headers),
