@@ -13,6 +13,8 @@ import { DeliveriesController } from './ledger/deliveries.controller.js';
 import { DELIVERY_API } from './ledger/delivery-api.js';
 import { LedgerReader } from './ledger/ledger-reader.js';
 import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './ledger/schema.js';
+import { PROMISES_API } from './verify/promises-api.js';
+import { PROMISE_PROOF, type PromiseProof, PromisesController } from './verify/promises.controller.js';
 import { VerifyDeliveries } from './verify/verify-deliveries.js';
 import { LogSource } from './match/log-source.js';
 import { Revival } from './retry/revival.js';
@@ -20,6 +22,9 @@ import { DeliveryStatistics } from './send/delivery-statistics.js';
 
 export type { EventName, EventStory, Explanation, SubscriptionStory } from './explain/story.js';
 export { deliveryConfig, type DeliveryConfig } from './config.js';
+export { SHARDS } from './ledger/schema.js';
+export type { PromiseVerdict } from './verify/promise.js';
+export { type PromiseLine, verifyPromises } from './verify/verify-promises.js';
 export { type DeliveryCounts, DeliveryStatistics } from './send/delivery-statistics.js';
 
 /** What the module is given by its process. */
@@ -43,9 +48,9 @@ export class DeliveryModule implements OnApplicationShutdown {
   static register(options: DeliveryModuleOptions): DynamicModule {
     return {
       module: DeliveryModule,
-      controllers: [DeliveriesController, ExplainController],
+      controllers: [DeliveriesController, ExplainController, PromisesController],
       providers: [
-        { provide: API_DESCRIPTION, useValue: [...DELIVERY_API, ...EXPLAIN_API] },
+        { provide: API_DESCRIPTION, useValue: [...DELIVERY_API, ...EXPLAIN_API, ...PROMISES_API] },
         {
           provide: Database,
           useFactory: () =>
@@ -71,6 +76,14 @@ export class DeliveryModule implements OnApplicationShutdown {
           useFactory: (database: Database, log: LogSource) => {
             const stories = new EventStories({ log, ledger: new EventLedger(database), shards: SHARDS });
             return new Explainer({ log, stories, shards: SHARDS });
+          },
+          inject: [Database, LogSource],
+        },
+        {
+          provide: PROMISE_PROOF,
+          useFactory: (database: Database, log: LogSource): PromiseProof => {
+            const logger = options.context.logger.child({ module: 'verify' });
+            return { database, log, shards: SHARDS, logger };
           },
           inject: [Database, LogSource],
         },

@@ -47,6 +47,8 @@ export type SpecInput = Omit<z.input<typeof subscriptionSpecSchema>, 'destinatio
 /** A delivery service under test. */
 export interface RunningDelivery {
   call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** An answer as it came. */
+  text(path: string): Promise<string>;
   ready(): Promise<void>;
   close(): Promise<void>;
 }
@@ -152,6 +154,8 @@ export class Surroundings {
     });
     const running: RunningDelivery = {
       call: (method, path, body) => call(`${app.url}${path}`, method, body),
+      text: async (path) =>
+        (await fetch(`${app.url}${path}`, { headers: { authorization: `Bearer ${API_KEY}` } })).text(),
       ready: async () => {
         await eventually(async () => (await readiness.check()).status === 'ok', { what: 'delivery is ready' });
       },

@@ -13,7 +13,10 @@ export const explainQuerySchema = z.strictObject({
     .string()
     .min(1)
     .max(1024)
-    .meta({ description: 'What it is about: `node/edge-fra-17`, or the name of a target alone' }),
+    .meta({
+      description: 'What it is about: `node/edge-fra-17`, or the name of a target alone',
+      examples: ['node/edge-fra-17'],
+    }),
   subscription,
   at: timestampSchema
     .optional()

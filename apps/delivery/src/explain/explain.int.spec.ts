@@ -20,8 +20,15 @@ afterAll(async () => {
   await Promise.all([around?.stop(), good?.close(), bad?.close()]);
 });
 
+type Appendable = Parameters<Surroundings['append']>[0][number];
+
 /** A change of a node as an observer reports it. */
-function change(node: string, to: 'down' | 'up', more: Partial<EventToAppend> = {}, data: JsonObject = {}) {
+function change(
+  node: string,
+  to: 'down' | 'up',
+  more: Pick<EventToAppend, 'extensions'> = {},
+  data: JsonObject = {},
+): Appendable {
   const at = (secondsAgo: number) => new Date(Date.now() - secondsAgo * 1_000).toISOString();
   const outcome = to === 'down' ? 'fail' : 'pass';
   return {
@@ -70,7 +77,7 @@ function outcomes(body: Answer['body'], names: readonly string[]): Record<string
   );
 }
 
-async function append(event: Parameters<Surroundings['append']>[0][number]): Promise<number> {
+async function append(event: Appendable): Promise<number> {
   const [appended] = await around.append([event]);
   return appended?.position ?? 0;
 }

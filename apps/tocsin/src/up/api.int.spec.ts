@@ -32,6 +32,8 @@ const ACCESS: Readonly<Record<string, Role | 'public'>> = {
   'POST /v1/subscriptions/{name}/pause': 'editor',
   'POST /v1/subscriptions/{name}/resume': 'editor',
   'POST /v1/subscriptions/{name}/replay': 'editor',
+  'POST /v1/subscriptions/{name}/preview': 'viewer',
+  'POST /v1/subscriptions/{name}/test': 'editor',
   'GET /v1/maintenance': 'viewer',
   'GET /v1/maintenance/{name}': 'viewer',
   'PUT /v1/maintenance/{name}': 'editor',
@@ -47,6 +49,7 @@ const ACCESS: Readonly<Record<string, Role | 'public'>> = {
   'GET /v1/events/stream': 'viewer',
   'GET /v1/events/{key}': 'viewer',
   'GET /v1/log/verify': 'admin',
+  'GET /v1/promises': 'admin',
   'GET /v1/explain': 'viewer',
   'GET /v1/explain/{event}': 'viewer',
   'GET /v1/deliveries': 'viewer',
@@ -68,9 +71,17 @@ interface Content {
   readonly example?: unknown;
 }
 
+interface Parameter {
+  readonly in: string;
+  readonly name: string;
+  readonly required?: boolean;
+  readonly example?: string;
+  readonly schema?: { readonly examples?: readonly string[] };
+}
+
 interface Operation {
   readonly operationId: string;
-  readonly parameters?: readonly { in: string; name: string; example?: string }[];
+  readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Record<string, Content> };
   readonly responses: Record<string, { readonly content?: Record<string, Content> }>;
 }
@@ -210,7 +221,10 @@ describe('the OpenAPI document', () => {
     const wrong: string[] = [];
     for (const { path, method, operation } of operations) {
       const parameters = new Map(operation.parameters?.map(({ name, example }) => [name, example]));
-      const real = path.replace(/\{(\w+)\}/g, (_, name: string) => String(parameters.get(name)));
+      const asked = operation.parameters?.filter(({ in: place, required }) => place === 'query' && required === true);
+      const query = asked?.map(({ name, schema }) => `${name}=${encodeURIComponent(String(schema?.examples?.[0]))}`);
+      const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => String(parameters.get(name)));
+      const real = query === undefined || query.length === 0 ? filled : `${filled}?${query.join('&')}`;
       const [content] = Object.entries(operation.requestBody?.content ?? {});
       const body = content === undefined ? undefined : { type: content[0], value: content[1].example };
       const answer = await call(method.toUpperCase(), real, standalone.apiKey, body);

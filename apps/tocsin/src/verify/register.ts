@@ -1,9 +1,21 @@
 import type { Command } from 'commander';
 import { position, type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
 
-/** `verify log|deliveries`. */
+/** `verify`, and `verify log|deliveries`. */
 export function registerVerify(program: Command): void {
-  const verify = program.command('verify').description('prove that what was promised holds');
+  const verify = program
+    .command('verify')
+    .description('check every promise on this installation, running or stopped, a line each; needs an admin key')
+    .option('--data-dir <folder>', 'check what a stopped standalone Tocsin has left there; nothing is written to it');
+  withExamples(
+    withServer(withJson(verify)),
+    'tocsin verify',
+    'tocsin verify --json',
+    'tocsin verify --data-dir .tocsin',
+  ).action(async (options: ServerOptions & { dataDir?: string; json?: boolean }) => {
+    const { verifyAll } = await import('./verify-command.js');
+    await verifyAll(options);
+  });
   const log = verify
     .command('log')
     .description('hash every event of the log again and account for every position; needs an admin key');
