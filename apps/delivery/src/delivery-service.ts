@@ -20,6 +20,8 @@ import { Dispatcher } from './send/dispatcher.js';
 import { SealedDestinations } from './send/sealed-destinations.js';
 import { ShardKeeper } from './shards/shard-keeper.js';
 import { ShardLeases } from './shards/shard-leases.js';
+import { TestResponder } from './trial/test-responder.js';
+import { TestSender } from './trial/test-sender.js';
 
 /** Attempts under way at shutdown are given this long to end by themselves, milliseconds; then they are broken off and made again later. */
 const DRAIN_MS = 3_000;
@@ -31,6 +33,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
   readonly #keeper: ShardKeeper;
   readonly #sender: Sender;
   readonly #book: SubscriptionBook;
+  readonly #tests: TestResponder;
   #stopped: Promise<void> | undefined;
 
   constructor(parts: {
@@ -50,13 +53,15 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
     this.#book = book;
     const destinations = new SealedDestinations(broker, Sealer.fromMasterKey(config.TOCSIN_MASTER_KEY));
     this.#sender = new Sender({ egress: EgressPolicy.parse(config.TOCSIN_EGRESS_ALLOW) });
+    const sender = new EventSender({ sender: this.#sender, clock });
+    const traces = new AttemptTraces(new LastAttempt(database));
     const attempts = new AttemptSender({
-      sender: new EventSender({ sender: this.#sender, clock }),
+      sender,
       destinations,
       book,
       log,
       statistics,
-      traces: new AttemptTraces(new LastAttempt(database)),
+      traces,
       clock,
       random,
       logger,
@@ -78,6 +83,9 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
       logger,
       breakOff: this.#stopping.signal,
     });
+    const signal = this.#stopping.signal;
+    const tests = new TestSender({ broker, sender, destinations, traces, statistics, clock, logger, signal });
+    this.#tests = new TestResponder({ broker, tests, logger });
     context.readiness.register('delivery', () => this.#keeper.ready);
     this.#gauges();
   }
@@ -94,6 +102,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
 
   onApplicationBootstrap(): void {
     this.#keeper.start();
+    this.#tests.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -103,7 +112,7 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
 
   async #stop(): Promise<void> {
     const breakOff = setTimeout(() => this.#stopping.abort(), DRAIN_MS);
-    await this.#dispatcher.stop();
+    await Promise.all([this.#dispatcher.stop(), this.#tests.stop()]);
     clearTimeout(breakOff);
     await this.#keeper.stop(DRAIN_MS);
     await this.#sender.close();

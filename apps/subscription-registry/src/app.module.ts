@@ -24,6 +24,7 @@ import { REGISTRY_API } from './http/registry-api.js';
 import { RegistryController } from './http/registry.controller.js';
 import { SubscriptionActionsController } from './http/subscription-actions.controller.js';
 import { SubscriptionController } from './http/subscription.controller.js';
+import { SubscriptionTrialsController } from './http/subscription-trials.controller.js';
 import { TargetController } from './http/target.controller.js';
 import { RegistryLog } from './log/registry-log.js';
 import { AnswerStore } from './once/answer-store.js';
@@ -44,6 +45,7 @@ import { RotateSecret } from './subscriptions/rotate-secret.js';
 import { SealedResponder } from './subscriptions/sealed-responder.js';
 import { ORPHAN_AFTER_S, SealedStore } from './subscriptions/sealed-store.js';
 import { SubscriptionStore } from './subscriptions/subscription-store.js';
+import { trialProviders } from './subscriptions/trial-providers.js';
 import { DeclareTarget } from './targets/declare-target.js';
 import { FeedSource } from './targets/feed-source.js';
 import { ObserverFeed } from './targets/observer-feed.js';
@@ -86,6 +88,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
         TargetController,
         SubscriptionController,
         SubscriptionActionsController,
+        SubscriptionTrialsController,
         ApplyController,
         KeyController,
         RegistryController,
@@ -98,6 +101,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
       ],
       providers: [
         { provide: API_DESCRIPTION, useValue: REGISTRY_API },
+        ...trialProviders({ broker, clock }),
         {
           provide: Database,
           useFactory: () =>

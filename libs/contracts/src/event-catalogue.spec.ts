@@ -6,6 +6,7 @@ import { KEY_EVENTS } from './keys.js';
 import { MAINTENANCE_EVENTS } from './maintenance.js';
 import { OBSERVER_EVENTS } from './probe-rpc.js';
 import { REGISTRY_EVENTS, SUBSCRIPTION_REPLAY_REQUESTED, TARGET_FRESH } from './registry-events.js';
+import { SUBSCRIPTION_TEST, SUBSCRIPTION_TESTED } from './subscription-trials.js';
 import { targetKindSchema } from './target.js';
 
 const offline = {
@@ -30,6 +31,8 @@ describe('the catalogue of events', () => {
       Object.values(types),
     ),
     SUBSCRIPTION_REPLAY_REQUESTED,
+    SUBSCRIPTION_TEST,
+    SUBSCRIPTION_TESTED,
     TARGET_FRESH,
   ])('has %s', (type) => {
     expect(EVENT_CATALOGUE.has(type)).toBe(true);

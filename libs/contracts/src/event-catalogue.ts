@@ -27,6 +27,7 @@ import {
   targetDeclaredSchema,
   targetRemovedSchema,
 } from './registry-events.js';
+import { subscriptionTestedSchema, subscriptionTestSchema } from './subscription-trials.js';
 import { targetKindSchema, type TargetKind } from './target.js';
 
 const CATALOGUE_PREFIX = 'io.tocsin.';
@@ -109,6 +110,8 @@ export const OTHER_FACTS = {
   'subscription.paused': declaredSubscription,
   'subscription.resumed': declaredSubscription,
   'subscription.replay-requested': facts(replayRequestedSchema),
+  'subscription.test': facts(subscriptionTestSchema),
+  'subscription.tested': facts(subscriptionTestedSchema),
   'subscription.disabled': subscriptionHealth,
   'subscription.misconfigured': subscriptionHealth,
   'subscription.gone': subscriptionHealth,

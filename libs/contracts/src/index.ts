@@ -23,6 +23,7 @@ export * from './recorded-standing.js';
 export * from './registry-events.js';
 export * from './rpc.js';
 export * from './sealed-context.js';
+export * from './subscription-trials.js';
 export * from './subscription.js';
 export * from './target.js';
 export * from './whole-text.js';

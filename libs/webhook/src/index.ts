@@ -5,6 +5,7 @@ export { EgressPolicy } from './egress.js';
 export { EventSender, type EventToSend } from './event-sender.js';
 export { type RenderedRequest, type RenderInput, renderRequest } from './format/render.js';
 export type { AttemptError, AttemptOutcome, AttemptPhase, AttemptResponse, PhasesMs } from './outcome.js';
+export { previewRequests, type RequestPreview } from './preview-requests.js';
 export { ForwardProxy } from './proxy.js';
 export { type HostResolver, SystemResolver } from './resolver.js';
 export { parseRetryAfterMs } from './retry-after.js';

@@ -10,7 +10,7 @@ import {
   type RecordedEvent,
   type Verdict,
 } from '@tocsin/domain';
-import { type Destination, joinDestination, type SealedDestination, type SubscriptionSpec } from '@tocsin/contracts';
+import type { Destination, SealedDestination, SubscriptionSpec } from '@tocsin/contracts';
 import type { Logger } from '@tocsin/platform';
 import type { AttemptOutcome, EventSender } from '@tocsin/webhook';
 import type { AttemptRecord } from '../ledger/records.js';
@@ -20,6 +20,7 @@ import { attemptRecord } from './attempt-record.js';
 import type { AttemptTrace, AttemptTraces } from './attempt-trace.js';
 import type { DeliveryStatistics } from './delivery-statistics.js';
 import type { Send } from './dispatcher.js';
+import { fullDestination, secretsInUse } from './full-destination.js';
 import type { SealedDestinations } from './sealed-destinations.js';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
 
@@ -28,7 +29,7 @@ const NOT_READY_WAIT_MS = 1_000;
 /** A delivery that waits longer than this lets go of its event; it is read again from the log when its turn comes. */
 const KEEP_EVENT_MS = 60_000;
 /** Why a delivery is given up that cannot even be put into words for its destination. */
-const NOT_RENDERED = 'not-rendered';
+export const NOT_RENDERED = 'not-rendered';
 
 /** What an attempt needs. */
 export interface AttemptSenderParts {
@@ -148,9 +149,7 @@ export class AttemptSender {
       return await this.parts.sender.send({
         destination: this.#joined(spec, sealed),
         event,
-        secrets: sealed.signingSecrets
-          .filter((secret) => secret.notAfter === undefined || secret.notAfter > nowMs)
-          .map((secret) => secret.secret),
+        secrets: secretsInUse(sealed, nowMs),
         signal: queue.shard.signal,
       });
     } catch (error) {
@@ -167,8 +166,7 @@ export class AttemptSender {
   #joined(spec: SubscriptionSpec, sealed: SealedDestination): Destination {
     const known = this.#destinations.get(sealed);
     if (known?.spec === spec) return known.destination;
-    const joined = joinDestination(spec.destination, sealed.secrets ?? {});
-    const destination = sealed.secrets === undefined ? { ...joined, url: sealed.url, headers: sealed.headers } : joined;
+    const destination = fullDestination(spec, sealed);
     this.#destinations.set(sealed, { spec, destination });
     return destination;
   }

@@ -11,18 +11,21 @@ export interface AttemptSpanIds {
   spanId: string | undefined;
 }
 
+/** What an attempt is of, as far as its trace says. */
+type Traced = Pick<Delivery, 'subscription' | 'position' | 'attempts'>;
+
 /**
  * Traces attempts. Each begins a trace, because it may come days after its event, and is linked to the context the event was made in and
  * to the attempt before it, also where that was another process's.
  */
 export class AttemptTraces {
-  readonly #before = new WeakMap<Delivery, SpanContext>();
+  readonly #before = new WeakMap<Traced, SpanContext>();
 
   constructor(private readonly lastAttempt: Pick<LastAttempt, 'of'>) {}
 
   /** Begins the span of the next attempt. It must be ended. */
   async begin(
-    delivery: Delivery,
+    delivery: Traced,
     event: RecordedEvent,
     to: { destinationKind: string; url: string },
   ): Promise<AttemptTrace> {
@@ -38,7 +41,7 @@ export class AttemptTraces {
     return new AttemptTrace(span);
   }
 
-  async #recorded(delivery: Delivery): Promise<SpanContext | undefined> {
+  async #recorded(delivery: Traced): Promise<SpanContext | undefined> {
     if (delivery.attempts === 0) return undefined;
     const ids = await this.lastAttempt.of(delivery.subscription, delivery.position);
     return ids === undefined ? undefined : spanContextOf(`00-${ids.traceId}-${ids.spanId}-01`);
@@ -73,7 +76,7 @@ export class AttemptTrace {
 
 /** By the conventions for messaging and HTTP; of the URL nothing but host and port, since any other part may be a secret. */
 function attributesOf(
-  delivery: Delivery,
+  delivery: Traced,
   event: RecordedEvent,
   to: { destinationKind: string; url: string },
 ): Attributes {

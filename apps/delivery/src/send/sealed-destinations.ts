@@ -45,7 +45,12 @@ export class SealedDestinations {
     if (reply.sealed === undefined || reply.sealedRef === undefined) {
       throw new TocsinError('TCN_NOT_FOUND', `the registry has no sealed destination of subscription ${subscription}`);
     }
-    const text = this.sealer.open(Buffer.from(reply.sealed, 'base64'), sealedContext(subscription, reply.sealedRef));
+    return this.opened({ name: subscription, sealed: reply.sealed, sealedRef: reply.sealedRef });
+  }
+
+  /** Opens an envelope that somebody has at hand. @throws TocsinError `TCN_SEAL_BROKEN` where the master keys differ */
+  opened({ name, sealed, sealedRef }: { name: string; sealed: string; sealedRef: string }): SealedDestination {
+    const text = this.sealer.open(Buffer.from(sealed, 'base64'), sealedContext(name, sealedRef));
     return sealedDestinationSchema.parse(JSON.parse(text));
   }
 }

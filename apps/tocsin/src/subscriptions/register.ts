@@ -1,13 +1,23 @@
 import type { Command } from 'commander';
-import { list, type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import {
+  list,
+  type ServerOptions,
+  wholeNumber,
+  withExamples,
+  withJson,
+  withServer,
+} from '../command-line/arguments.js';
+import type { PreviewOptions } from './preview-command.js';
 import type { ReplayOptions } from './subscriptions-command.js';
 
-/** `subscriptions rotate-secret|pause|resume|replay`. */
+/** `subscriptions preview|test|rotate-secret|pause|resume|replay`. */
 export function registerSubscriptions(program: Command): void {
   const subscriptions = program
     .command('subscriptions')
     .alias('subscription')
     .description('what can be done with a subscription beside declaring it');
+
+  registerTrials(subscriptions);
 
   const rotate = subscriptions
     .command('rotate-secret')
@@ -55,5 +65,39 @@ export function registerSubscriptions(program: Command): void {
   ).action(async (name: string, options: ReplayOptions) => {
     const { replay: run } = await import('./subscriptions-command.js');
     await run(name, options);
+  });
+}
+
+/** Most events a preview looks at; the API takes no more. */
+const MOST_PREVIEWED = 1_000;
+
+function registerTrials(subscriptions: Command): void {
+  const preview = subscriptions
+    .command('preview')
+    .description('say which of the newest events it would have been told, why not the others, and how; sends nothing')
+    .argument('<subscription>', 'its name')
+    .option('--last <count>', 'look at so many events (default: 100)', wholeNumber(1, MOST_PREVIEWED))
+    .option('-f, --file <path>', 'as this file of declarations has it, before that is applied');
+  withExamples(
+    withServer(withJson(preview)),
+    'tocsin subscriptions preview on-call',
+    'tocsin subscriptions preview on-call --last 1000 --file tocsin.yaml',
+    "tocsin subscriptions preview on-call --json | jq -r '.newestMatch.requests[0].body'",
+  ).action(async (name: string, options: PreviewOptions) => {
+    const { previewSubscription } = await import('./preview-command.js');
+    await previewSubscription(name, options);
+  });
+
+  const test = subscriptions
+    .command('test')
+    .description('send its receiver one event that is marked as a test, and show the answer; also where it is paused')
+    .argument('<subscription>', 'its name');
+  withExamples(
+    withServer(withJson(test)),
+    'tocsin subscriptions test on-call',
+    'tocsin subscriptions test on-call --json | jq .status',
+  ).action(async (name: string, options: ServerOptions & { json?: boolean }) => {
+    const { testSubscription } = await import('./test-command.js');
+    await testSubscription(name, options);
   });
 }

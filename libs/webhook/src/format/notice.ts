@@ -75,6 +75,7 @@ const WORDS: Readonly<Record<string, FactWords>> = {
   misconfigured: { level: 'warning', word: 'MISCONFIGURED' },
   gone: { level: 'warning', word: 'GONE' },
   disabled: { level: 'warning', word: 'DISABLED' },
+  test: { level: 'info', word: 'TEST' },
   'auth-failing': { level: 'warning', word: 'AUTHENTICATION FAILING' },
   'auth-restored': { level: 'resolved', word: 'AUTHENTICATION RESTORED', closes: 'auth-failing' },
   'deploy-failed': { level: 'critical', word: 'DEPLOY FAILED' },
