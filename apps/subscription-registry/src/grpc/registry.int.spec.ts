@@ -102,6 +102,20 @@ describe('targets', () => {
     });
   });
 
+  it('that are heartbeats show their token once, and a new one when it is rotated', async () => {
+    const target = { kind: 'TARGET_KIND_NODE', check: { heartbeat: { interval: '1m' } } };
+    const made = await client.call('putTarget', { name: 'beats', target });
+    expect(made.target).toMatchObject({
+      token: expect.stringMatching(/^hb_/),
+      check: { heartbeat: { interval: '1m', grace: '0s' } },
+    });
+    expect((await client.call('getTarget', { name: 'beats' })).target.token).toBeUndefined();
+    const rotated = await client.call('rotateToken', { name: 'beats', overlap: '1m' });
+    expect(rotated.target.token).toMatch(/^hb_/);
+    expect(rotated.target.token).not.toBe(made.target.token);
+    await client.call('deleteTarget', { name: 'beats' });
+  });
+
   it('depend on the revision that was read', async () => {
     const fresh = { name: 'rev', target: TARGET, expectedRevision: 0 };
     const { target } = await client.call('putTarget', fresh);

@@ -7,6 +7,8 @@ import {
   type PatchTargetResponse,
   type PutTargetRequest,
   type PutTargetResponse,
+  type RotateTokenRequest,
+  type RotateTokenResponse,
   type Struct,
   structToJson,
   SUBSCRIPTION_REGISTRY_SERVICE,
@@ -18,6 +20,7 @@ import type { PageRequest } from '../request/page.js';
 import { DeclareTarget } from '../targets/declare-target.js';
 import { ReadTargets } from '../targets/read-targets.js';
 import { RemoveTarget } from '../targets/remove-target.js';
+import { RotateToken } from '../targets/rotate-token.js';
 import { atFields, atPlainFields } from './at-fields.js';
 import { outcomeMessage, TARGET, TARGET_SPEC } from './messages.js';
 
@@ -30,6 +33,7 @@ export class TargetGrpcController {
     private readonly declare: DeclareTarget,
     private readonly remove: RemoveTarget,
     private readonly read: ReadTargets,
+    private readonly rotating: RotateToken,
   ) {}
 
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'ListTargets')
@@ -72,5 +76,16 @@ export class TargetGrpcController {
   async delete(@Write() write: WriteRequest): Promise<DeleteTargetResponse> {
     await atPlainFields(write.name, () => this.remove.run(write));
     return {};
+  }
+
+  @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'RotateToken')
+  @RequireRole('editor')
+  async rotateToken(
+    @Write() write: WriteRequest,
+    @Payload() { overlap }: RotateTokenRequest,
+  ): Promise<RotateTokenResponse> {
+    const body = overlap === undefined ? {} : { overlap };
+    const target = await atPlainFields(write.name, () => this.rotating.run({ ...write, body }));
+    return { target: TARGET.toMessage(target) };
   }
 }

@@ -1063,6 +1063,10 @@ export const NAMESPACE: object = {
                   "requestType": "DeleteTargetRequest",
                   "responseType": "DeleteTargetResponse"
                 },
+                "RotateToken": {
+                  "requestType": "RotateTokenRequest",
+                  "responseType": "RotateTokenResponse"
+                },
                 "ListSubscriptions": {
                   "requestType": "ListSubscriptionsRequest",
                   "responseType": "ListSubscriptionsResponse"
@@ -1311,6 +1315,52 @@ export const NAMESPACE: object = {
             },
             "DeleteTargetResponse": {
               "fields": {}
+            },
+            "RotateTokenRequest": {
+              "oneofs": {
+                "_overlap": {
+                  "oneof": [
+                    "overlap"
+                  ]
+                },
+                "_expectedRevision": {
+                  "oneof": [
+                    "expectedRevision"
+                  ]
+                }
+              },
+              "fields": {
+                "name": {
+                  "type": "string",
+                  "id": 1
+                },
+                "overlap": {
+                  "type": "string",
+                  "id": 2,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "expectedRevision": {
+                  "type": "int64",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "requestId": {
+                  "type": "string",
+                  "id": 4
+                }
+              }
+            },
+            "RotateTokenResponse": {
+              "fields": {
+                "target": {
+                  "type": "Target",
+                  "id": 1
+                }
+              }
             },
             "ListSubscriptionsRequest": {
               "fields": {

@@ -132,6 +132,28 @@ export interface DeleteTargetRequest {
 export interface DeleteTargetResponse {
 }
 
+/** Whose token, and for how long the one until now is still taken. */
+export interface RotateTokenRequest {
+  /** Its name. */
+  name: string;
+  /** How long the token until now is taken beside the new one; absent: 24h. */
+  overlap?:
+    | string
+    | undefined;
+  /** Revision it must have; absent: any. */
+  expectedRevision?:
+    | number
+    | undefined;
+  /** Chosen by the caller: one effect however often it is sent; a repeat within 24 h is answered as the first was. Empty: none. */
+  requestId: string;
+}
+
+/** The target with its new `token`. */
+export interface RotateTokenResponse {
+  /** As it is now. */
+  target: Target | undefined;
+}
+
 /** Which part of the subscriptions. */
 export interface ListSubscriptionsRequest {
   /** Items at most, 1 to 1000; 0: 100. */
@@ -474,6 +496,8 @@ export interface SubscriptionRegistry {
   patchTarget(request: PatchTargetRequest): Promise<PatchTargetResponse>;
   /** Stops watching a target; an outage that is open ends with it. Needs the role editor. */
   deleteTarget(request: DeleteTargetRequest): Promise<DeleteTargetResponse>;
+  /** Gives a heartbeat a new token and shows it, this once. Needs the role editor. */
+  rotateToken(request: RotateTokenRequest): Promise<RotateTokenResponse>;
   /** Lists subscriptions in order of their names. Needs the role viewer. */
   listSubscriptions(request: ListSubscriptionsRequest): Promise<ListSubscriptionsResponse>;
   /** Reads a subscription. Needs the role viewer. */
