@@ -226,6 +226,16 @@ subscriptions:
     expect(without.err).toContain('there is no API key');
   });
 
+  it('shows the fleet, now and at a moment that was, and what was withheld', async () => {
+    const fleet = (await json('fleet')) as { name: string; state: string; observer: string; evidence: object }[];
+    const targets = (await json('get', 'targets')) as { name: string; state: string }[];
+    expect(fleet.map(({ name, state }) => [name, state])).toEqual(targets.map(({ name, state }) => [name, state]));
+    expect(fleet[0]).toMatchObject({ observer: expect.any(String), overlays: [] });
+    expect((await tocsin('fleet')).out).toMatch(/^TARGET +STATE +FOR /);
+    expect(await json('fleet', '--at', '2020-01-01T00:00:00Z')).toEqual([]);
+    expect(await tocsin('withheld')).toEqual({ code: 0, out: '', err: 'no withheld changes\n' });
+  });
+
   it('proves the log and the deliveries', async () => {
     expect(await tocsin('verify', 'log')).toMatchObject({
       code: 0,

@@ -11,6 +11,7 @@ import { EventLedger } from './explain/event-ledger.js';
 import { EventStories } from './explain/event-stories.js';
 import { DeliveriesController } from './ledger/deliveries.controller.js';
 import { DELIVERY_API } from './ledger/delivery-api.js';
+import { DeliveryTally } from './ledger/delivery-tally.js';
 import { LedgerReader } from './ledger/ledger-reader.js';
 import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './ledger/schema.js';
 import { PROMISES_API } from './verify/promises-api.js';
@@ -65,6 +66,11 @@ export class DeliveryModule implements OnApplicationShutdown {
         },
         { provide: DeliveryStatistics, useFactory: () => new DeliveryStatistics() },
         { provide: LedgerReader, useFactory: (database: Database) => new LedgerReader(database), inject: [Database] },
+        {
+          provide: DeliveryTally,
+          useFactory: (database: Database) => new DeliveryTally(options.broker, database, options.context.clock),
+          inject: [Database],
+        },
         { provide: LogSource, useFactory: () => new LogSource(options.broker) },
         {
           provide: VerifyDeliveries,

@@ -21,6 +21,7 @@ import { OverlayRoom } from './overlays/overlay-room.js';
 import { observeFleet } from './report/fleet-gauges.js';
 import { BrokerLog } from './report/health-log.js';
 import { Journal } from './report/journal.js';
+import { NoiseJournal } from './report/noise-journal.js';
 import type { ProbeStatistics } from './report/probe-statistics.js';
 import { Reporter } from './report/reporter.js';
 import { serveIcmp } from './schedule/icmp-ability.js';
@@ -57,6 +58,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
   readonly #observation: Observation;
   readonly #reporter: Reporter;
   readonly #journal: Journal;
+  readonly #noise: NoiseJournal;
   readonly #targets: WatchedTargets;
   readonly #watch: DeclaredWatch<WatchedTarget>;
   readonly #overlays: OverlayRoom;
@@ -107,6 +109,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
     });
     this.#ballot = new Ballot({ ...{ observer, broker, clock, check }, isolated: () => this.#isolation.isolated });
     this.#journal = new Journal(log, clock, logger);
+    this.#noise = new NoiseJournal({ observer, broker, clock, logger, statistics });
     const inFlight = new InFlight({
       total: config.TOCSIN_PROBE_IN_FLIGHT,
       perPeer: config.TOCSIN_PROBE_IN_FLIGHT_PER_PEER,
@@ -226,9 +229,9 @@ export class HealthProbeService implements OnApplicationBootstrap {
     this.#canaries.start();
     this.#isolation.start();
     this.#watchdog.start();
-    this.#serving = [PROBE_RPC.stats, `${PROBE_RPC.statsPrefix}.${this.#self.id}`].map((subject) =>
-      broker.serve(subject, { schema: z.object({}), handle: () => Promise.resolve(statistics.counts()) }),
-    );
+    this.#noise.start();
+    const handle = () => Promise.resolve(statistics.counts());
+    this.#serving = [broker.serve(`${PROBE_RPC.statsPrefix}.${this.#self.id}`, { schema: z.object({}), handle })];
     const ping = this.#options.config.TOCSIN_ICMP;
     if (ping !== undefined) this.#serving.push(serveIcmp(broker, ping));
     this.#reread = setInterval(() => this.#reporter.reread(), REREAD_MS);
@@ -261,7 +264,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
     await this.#heartbeats.stop();
     await this.#scheduler.stop();
     await Promise.all([this.#reporter.stop(), this.#overlays.stop(), this.#facts.stop()]);
-    await this.#journal.stop();
+    await Promise.all([this.#journal.stop(), this.#noise.stop()]);
     await this.#membership.stop();
     this.#resolver.close();
     this.#guard.stop();

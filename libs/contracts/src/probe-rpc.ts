@@ -7,9 +7,10 @@ export const HEALTH_PROBE_SOURCE = 'tocsin/health-probe';
 
 /** NATS subjects the observers serve. */
 export const PROBE_RPC = {
-  /** What an observer has done since its start: whichever answers first. */
-  stats: 'tocsin.rpc.probe.stats',
-  /** The same of one observer: `tocsin.rpc.probe.stats.<observer>`. Who observes stands in {@link OBSERVERS_BUCKET}. */
+  /**
+   * What one observer has done since its start: `tocsin.rpc.probe.stats.<observer>`. Who observes stands in {@link OBSERVERS_BUCKET}; of all of them
+   * over their restarts, `GET /v1/noise` tells.
+   */
   statsPrefix: 'tocsin.rpc.probe.stats',
   /** One observer's vote on a suspicion: `tocsin.rpc.probe.vote.<observer>`. */
   votePrefix: 'tocsin.rpc.probe.vote',

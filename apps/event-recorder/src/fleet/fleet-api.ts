@@ -26,7 +26,7 @@ export const FLEET_API: ApiDescription = {
     'GET /v1/noise': {
       summary: 'Read the noise receipt',
       description:
-        'Checks made, suspicions, suspicions refused by vote, changes, changes withheld, changes announced, deliveries; of all observers, over their restarts. Changes are counted in the log, exactly. What observers count by themselves they keep every ten seconds: an observer that is killed forgets the last of it.',
+        'Checks made, suspicions, suspicions refused by vote, changes, changes withheld, changes announced, deliveries; of all observers, over their restarts. Changes are counted in the log, exactly. What observers count by themselves they write down every two seconds: an observer that is killed forgets the last of it.',
       answers: { 200: { description: 'The receipt', schema: noiseReceiptSchema } },
     },
   },

@@ -6,6 +6,7 @@ import { registerDeliveries } from '../deliveries/register.js';
 import { registerDoctor } from '../doctor/register.js';
 import { registerEvents } from '../events/register.js';
 import { registerExplain } from '../explain/register.js';
+import { registerFleet } from '../fleet/register.js';
 import { registerKeys } from '../keys/register.js';
 import { registerRegistry } from '../registry/register.js';
 import { registerProfiles } from '../server/register.js';
@@ -47,6 +48,7 @@ export function createProgram(version: string): Command {
   registerKeys(program);
   program.commandsGroup('See what happened:');
   registerStatus(program);
+  registerFleet(program);
   registerExplain(program);
   registerEvents(program);
   registerDeliveries(program);

@@ -1,4 +1,5 @@
 import { ApiClient } from '@tocsin/client';
+import type { NoiseReceipt } from '@tocsin/contracts';
 import { isTocsinError, TocsinError } from '@tocsin/domain';
 import type { ServerOptions } from '../command-line/arguments.js';
 import { EXIT } from '../command-line/exit.js';
@@ -6,7 +7,6 @@ import { cell, note, print, printJson } from '../command-line/output.js';
 import { paint, paintState } from '../command-line/paint.js';
 import { currentConnection } from '../server/connection.js';
 import { allItems } from '../server/query.js';
-import { metricSums } from './prometheus.js';
 
 /** What is looked at. Undefined: it could not be read. */
 interface Status {
@@ -17,17 +17,11 @@ interface Status {
   targets?: Record<string, number>;
   /** Subscriptions by state. */
   subscriptions?: Record<string, number>;
-  /** Checks made → transitions → deliveries, since the process started. */
-  receipt?: { checks: number; transitions: number; deliveries: number };
+  /** Checks made → transitions → deliveries, of all observers, over their restarts. */
+  receipt?: NoiseReceipt;
   /** Why something is missing. */
   missing: string[];
 }
-
-const RECEIPT = {
-  checks: 'tocsin_checks_total',
-  transitions: 'tocsin_transitions_total',
-  deliveries: 'tocsin_deliveries_total',
-};
 
 /** `tocsin status`: is the server ready, what does it watch and whom does it tell. Exit code 1 if it is not ready. */
 export async function status(options: ServerOptions & { json?: boolean }): Promise<void> {
@@ -58,7 +52,7 @@ async function statusOf(client: ApiClient, url: string, hasKey: boolean): Promis
   const [targets, subscriptions, receipt] = await Promise.all([
     optional('targets', byState('/v1/targets')),
     optional('subscriptions', byState('/v1/subscriptions')),
-    optional('noise receipt', () => receiptOf(client)),
+    optional('noise receipt', () => receiptOf(client, hasKey)),
   ]);
   return {
     url,
@@ -78,17 +72,9 @@ async function readiness(client: ApiClient): Promise<{ ready: boolean; checks: R
   return { ready: said === 'ok', checks };
 }
 
-async function receiptOf(client: ApiClient): Promise<Status['receipt']> {
-  const response = await client.open('GET', '/metrics');
-  const sums = metricSums(await response.text());
-  // A process without probes or deliveries, in the distributed topology, has no receipt to show.
-  if (!sums.has(RECEIPT.checks)) return undefined;
-  const count = (name: string) => sums.get(name) ?? 0;
-  return {
-    checks: count(RECEIPT.checks),
-    transitions: count(RECEIPT.transitions),
-    deliveries: count(RECEIPT.deliveries),
-  };
+async function receiptOf(client: ApiClient, hasKey: boolean): Promise<NoiseReceipt> {
+  if (!hasKey) throw new TocsinError('TCN_CONFIG', 'there is no API key');
+  return (await client.call('GET', '/v1/noise')) as NoiseReceipt;
 }
 
 function countsBy(things: readonly { state: string }[]): Record<string, number> {
@@ -106,13 +92,22 @@ function show(found: Status): void {
   if (found.targets !== undefined) line('targets', countsText(found.targets));
   if (found.subscriptions !== undefined) line('subscriptions', countsText(found.subscriptions));
   if (found.receipt !== undefined) {
-    const { checks, transitions, deliveries } = found.receipt;
-    line(
-      'noise receipt',
-      `${checks} checks made → ${transitions} transitions → ${deliveries} deliveries, since it started`,
-    );
+    line('noise receipt', receiptText(found.receipt));
+    for (const reason of found.receipt.missing) note(`not shown: ${reason}`);
   }
   for (const reason of found.missing) note(`not shown: ${reason}`);
+}
+
+function receiptText(receipt: NoiseReceipt): string {
+  const { checks, suspicions, refused, transitions, withheld, announced, deliveries, since } = receipt;
+  const steps = [
+    `${checks} checks made`,
+    `${suspicions} suspicions (${refused} refused by vote)`,
+    `${transitions} transitions (${withheld} withheld)`,
+    `${announced} announced`,
+    ...(deliveries === undefined ? [] : [`${deliveries} deliveries`]),
+  ];
+  return `${steps.join(' → ')}${since === undefined ? '' : `, since ${since}`}`;
 }
 
 function countsText(counts: Record<string, number>): string {
