@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JETSTREAM, targetSpecSchema } from '@tocsin/contracts';
-import type { Clock } from '@tocsin/domain';
+import { heartbeatTokenHash, type Clock } from '@tocsin/domain';
 import { Broker, type KeyValue } from '@tocsin/jetstream';
-import { createLogger, ReadinessRegistry, systemClock } from '@tocsin/platform';
+import { bootstrap, createLogger, ReadinessRegistry, systemClock } from '@tocsin/platform';
 import { eventually, FakeNode, testNats } from '@tocsin/testing';
 import { HealthProbeModule, healthProbeConfig } from './app.module.js';
 import { MemoryRecorder } from './memory-recorder.harness.js';
@@ -16,6 +16,7 @@ export interface RunningObserver {
   app: INestApplicationContext;
   broker: Broker;
   readiness: ReadinessRegistry;
+  close(): Promise<void>;
 }
 
 /** Observers, nodes, a recorder and a real NATS. */
@@ -55,20 +56,23 @@ export class ObserverWorld {
   }
 
   async observe(id = 'fra-1', env: Record<string, string> = {}, clock: Clock = systemClock): Promise<RunningObserver> {
-    const natsUrl = env['TOCSIN_NATS_URL'] ?? this.natsUrl;
-    const readiness = new ReadinessRegistry();
-    const broker = await Broker.connect({ servers: natsUrl, name: id });
-    const logger = createLogger({ name: id, level: process.env['TOCSIN_LOG_LEVEL'] ?? 'silent' });
-    const context = { logger, clock, random: Math.random, readiness };
-    const config = healthProbeConfig.parse({
-      TOCSIN_NATS_URL: natsUrl,
-      TOCSIN_API_KEY: 'x'.repeat(32),
-      TOCSIN_OBSERVER_ID: id,
-      ...env,
-    });
+    const { config, context, broker, readiness } = await this.#parts(id, env, clock);
     const module = HealthProbeModule.register({ config, context, broker });
     const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
-    const observer = { id, app, broker, readiness };
+    const observer = { id, app, broker, readiness, close: () => app.close() };
+    this.#observers.push(observer);
+    return observer;
+  }
+
+  /** An observer that also stands on a port. */
+  async serve(id: string): Promise<RunningObserver & { url: string }> {
+    const { config, context, broker, readiness } = await this.#parts(id, {}, systemClock);
+    const running = await bootstrap(HealthProbeModule.register({ config, context, broker }), {
+      ...{ name: id, host: '127.0.0.1', port: 0, context, signals: false },
+      verifier: { verify: () => Promise.resolve(undefined) },
+    });
+    const { app, url } = running;
+    const observer = { id, app, broker, readiness, url, close: () => running.close() };
     this.#observers.push(observer);
     return observer;
   }
@@ -105,6 +109,33 @@ export class ObserverWorld {
     return name;
   }
 
+  /** Declares a target that says by itself that it is alive. */
+  async declareHeartbeat(name: string, token: string, check: Record<string, unknown> = {}): Promise<string> {
+    const spec = targetSpecSchema.parse({
+      kind: 'node',
+      labels: {},
+      check: { type: 'heartbeat', interval: '300ms', ...check },
+    });
+    const heartbeat = { tokens: [{ hash: heartbeatTokenHash(token) }] };
+    await this.bucket.put(name, { name, revision: (this.#revision += 1), spec, heartbeat });
+    return name;
+  }
+
+  async #parts(id: string, env: Record<string, string>, clock: Clock) {
+    const natsUrl = env['TOCSIN_NATS_URL'] ?? this.natsUrl;
+    const readiness = new ReadinessRegistry();
+    const broker = await Broker.connect({ servers: natsUrl, name: id });
+    const logger = createLogger({ name: id, level: process.env['TOCSIN_LOG_LEVEL'] ?? 'silent' });
+    const context = { logger, clock, random: Math.random, readiness };
+    const config = healthProbeConfig.parse({
+      TOCSIN_NATS_URL: natsUrl,
+      TOCSIN_API_KEY: 'x'.repeat(32),
+      TOCSIN_OBSERVER_ID: id,
+      ...env,
+    });
+    return { config, context, broker, readiness };
+  }
+
   /** Waits until exactly these facts are recorded about a target. */
   async facts(name: string, facts: string[], timeoutMs = 20_000): Promise<void> {
     await eventually(() => JSON.stringify(this.recorder.facts(name)) === JSON.stringify(facts), {
@@ -121,7 +152,7 @@ export class ObserverWorld {
   }
 }
 
-async function end({ app, broker }: RunningObserver): Promise<void> {
-  await app.close();
+async function end({ close, broker }: RunningObserver): Promise<void> {
+  await close();
   await broker.close();
 }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { bodyFault } from './body-assertions.js';
 
 function fault(expected: Record<string, unknown>, body: unknown): string | undefined {
-  const { expect } = httpCheckSchema.parse({ type: 'http', url: 'http://edge.test/', expect: expected });
-  return bodyFault(expect, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
+  const check = httpCheckSchema.parse({ type: 'http', url: 'http://edge.test/', expect: expected });
+  return bodyFault(check.expect, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
 }
 
 const health = { status: 'ok', queue: { depth: 12 }, checks: [{ state: 'up' }, { state: 'up' }], note: null };

@@ -109,8 +109,8 @@ function watch(story: readonly { afterS: number; what: string }[]) {
       const at = { wallMs: nowMs, monoMs: nowMs };
       const { outcome, detail } = effect;
       const result = { kind: 'result', origin: 'remote', outcome, detail, durationMs: 0, phasesMs: {} } as const;
-      const input = { kind: 'result', observer: 'fra-1', startedAt: at, at, result, voters: 1 } as const;
-      const step = decide(health, input, policy);
+      const word = { kind: 'result', observer: 'fra-1', startedAt: at, at, result, voters: 1 } as const;
+      const step = decide(health, word, policy);
       health = step.state;
       for (const each of step.effects) {
         if (each.kind === 'announce')
