@@ -36,6 +36,7 @@ export class DeliveryStatistics {
     // A series that begins with its first event has no rate at that event.
     for (const outcome of ['delivered', 'dead', 'superseded']) this.#deliveries.add(0, { outcome });
     this.#filterFailures.add(0);
+    this.#tests.add(0, { outcome: 'delivered' });
   }
 
   /** An attempt has ended. */

@@ -11,7 +11,6 @@ import { z } from 'zod';
 import { pageQuerySchema } from '../request/page.js';
 import { CONDITIONAL, GONE, ONCE, pageSchema, putAnswers, TAGGED } from './describe.js';
 import { SUBSCRIPTION_API } from './subscription-api.js';
-import { SUBSCRIPTION_TRIALS_API } from './subscription-trials-api.js';
 import { TARGET_API } from './target-api.js';
 import { writeQuerySchema } from './write-query.js';
 
@@ -156,7 +155,6 @@ const UPKEEP_API: ApiDescription = {
 export const REGISTRY_API: readonly ApiDescription[] = [
   TARGET_API,
   SUBSCRIPTION_API,
-  SUBSCRIPTION_TRIALS_API,
   MAINTENANCE_API,
   KEY_API,
   UPKEEP_API,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { listQuerySchema } from '../request/page.js';
 import { rotateSecretSchema } from '../subscriptions/rotate-secret.js';
 import { CONDITIONAL, GONE, ONCE, pageSchema, putAnswers, TAGGED } from './describe.js';
+import { SUBSCRIPTION_TRIALS } from './subscription-trials-api.js';
 import { writeQuerySchema } from './write-query.js';
 
 const path = { name: { description: 'Name of the subscription', example: 'ops-chat' } };
@@ -121,5 +122,6 @@ export const SUBSCRIPTION_API: ApiDescription = {
       },
       errors: ['TCN_NOT_FOUND', 'TCN_INVALID', 'TCN_TIMEOUT'],
     },
+    ...SUBSCRIPTION_TRIALS,
   },
 };
