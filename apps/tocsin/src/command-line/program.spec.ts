@@ -1,5 +1,6 @@
 import { CommanderError, type Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { serverIn } from '../completion/completion-command.js';
 import { completionOf } from '../completion/complete.js';
 import { createProgram } from './program.js';
 
@@ -92,7 +93,7 @@ describe('completion', () => {
     [['ev'], ['events']],
     [
       ['events', ''],
-      ['list', 'get', 'tail'],
+      ['list', 'get', 'show', 'tail'],
     ],
     [['event'], ['events']],
     [['get', 'targets', '--js'], ['--json']],
@@ -126,8 +127,18 @@ describe('completion', () => {
     [['get', 'targets', '--profile', ''], 'profiles'],
     [['deliveries', 'list', '--subscription', ''], 'subscriptions'],
     [['profiles', 'use', ''], 'profiles'],
+    [['delete', 'maintenance', ''], 'maintenance'],
+    [['get', 'keys', ''], 'keys'],
   ])('of %j asks for the names of %s', (words, names) => {
     expect(complete(...words)).toMatchObject({ names });
+  });
+
+  it('asks the server that the line names', () => {
+    expect(serverIn(['get', 'targets', '--profile', 'prod', 'e'])).toEqual({ profile: 'prod' });
+    expect(serverIn(['get', 'targets', '--url=http://x', '--profile=prod', ''])).toEqual({
+      ...{ url: 'http://x', profile: 'prod' },
+    });
+    expect(serverIn(['get', 'targets', ''])).toEqual({});
   });
 
   it('of --file is a path', () => {

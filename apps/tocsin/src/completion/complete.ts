@@ -15,6 +15,7 @@ const NAMED: Readonly<Record<string, string>> = {
   profile: 'profiles',
   target: 'targets',
   subscription: 'subscriptions',
+  window: 'maintenance',
 };
 const PATHS = ['file', 'path'];
 
@@ -44,7 +45,10 @@ export function completionOf(program: Command, words: readonly string[]): Comple
   const children = command.commands.filter((child) => !isHidden(child)).map((child) => child.name());
   if (children.length > 0) return matching(current, { words: children });
   const argument = command.registeredArguments[given] ?? lastVariadic(command.registeredArguments);
-  return argument === undefined ? { words: [] } : matching(current, expected(argument));
+  if (argument === undefined) return { words: [] };
+  // `get keys` and `delete keys` name keys; `events get` calls something else a key.
+  if (command.name() === 'keys') return { words: [], names: 'keys' };
+  return matching(current, expected(argument));
 }
 
 function childOf(command: Command, word: string): Command | undefined {

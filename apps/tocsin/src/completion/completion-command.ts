@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ServerOptions } from '../command-line/arguments.js';
 import { print } from '../command-line/output.js';
 import { currentConnection } from '../server/connection.js';
 import { profileNames } from '../server/profiles-command.js';
@@ -25,15 +26,15 @@ export async function complete(program: Command, words: readonly string[]): Prom
   if (names === undefined) return;
   try {
     if (names === 'profiles') await profileNames();
-    else for (const name of await namesOf(names, words.at(-1) ?? '')) print(name);
+    else for (const name of await namesOf(names, words)) print(name);
   } catch {
     // No server, no key, no names.
   }
 }
 
-async function namesOf(plural: string, prefix: string): Promise<string[]> {
+async function namesOf(plural: string, words: readonly string[]): Promise<string[]> {
   const { ApiClient } = await import('@tocsin/client');
-  const { url, apiKey } = await currentConnection({});
+  const { url, apiKey } = await currentConnection(serverIn(words));
   if (apiKey === undefined) return [];
   const client = new ApiClient({ url, apiKey, timeoutMs: PATIENCE_MS });
   const page = (await client.call(
@@ -42,5 +43,17 @@ async function namesOf(plural: string, prefix: string): Promise<string[]> {
   )) as {
     items: { name: string }[];
   };
+  const prefix = words.at(-1) ?? '';
   return page.items.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+}
+
+/** Which server the line that is being written names. */
+export function serverIn(words: readonly string[]): ServerOptions {
+  const valueOf = (option: string): string | undefined => {
+    const at = words.findLastIndex((word) => word === option || word.startsWith(`${option}=`));
+    if (at < 0) return undefined;
+    return words[at] === option ? words[at + 1] : words[at]?.slice(option.length + 1);
+  };
+  const [url, profile] = [valueOf('--url'), valueOf('--profile')];
+  return { ...(url === undefined ? {} : { url }), ...(profile === undefined ? {} : { profile }) };
 }

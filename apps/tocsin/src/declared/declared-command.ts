@@ -50,12 +50,13 @@ export async function remove(
   const dryRun = options.dryRun === true ? true : undefined;
   await withClient(options, async (client) => {
     for (const name of names) {
+      const subject = `${kind.subject ?? kind.singular}/${name}`;
       try {
         await client.call('DELETE', withQuery(`/v1/${kind.plural}/${encodeURIComponent(name)}`, { dryRun }));
-        print(`${kind.singular}/${name} ${dryRun === true ? 'would be deleted' : 'deleted'}`);
+        print(`${subject} ${dryRun === true ? 'would be deleted' : 'deleted'}`);
       } catch (error) {
         if (options.ignoreNotFound !== true || !isTocsinError(error, 'TCN_NOT_FOUND')) throw error;
-        note(`${kind.singular}/${name} is not there`);
+        note(`${subject} is not there`);
       }
     }
   });

@@ -10,12 +10,14 @@ export interface DeclaredKind {
   /** As commands and paths of the API call it: `targets`. */
   plural: string;
   singular: string;
+  /** As plans and events call it; default as `singular`. */
+  subject?: string;
   columns: readonly string[];
   /** Cells of a row. `nowMs`: for ages. */
   cells: (thing: DeclaredThing, nowMs: number) => string[];
   /** Has labels, so that a list can be selected by them. */
   labelled: boolean;
-  /** The API gives the list in one piece and takes no question with it; it deletes without a dry run. Default: pages, and dry runs. */
+  /** The API gives the list in one piece and takes no question with it. Default: in pages. */
   plain?: true;
   /** What deleting means, for the help. */
   deleting: string;
@@ -101,6 +103,7 @@ export const KEYS: DeclaredKind = {
 export const MAINTENANCE: DeclaredKind = {
   plural: 'maintenance',
   singular: 'window',
+  subject: 'maintenance',
   columns: ['NAME', 'NOW', 'START', 'END', 'AGAIN', 'TARGETS', 'REASON'],
   labelled: false,
   plain: true,

@@ -40,8 +40,8 @@ export function registerDeclared(program: Command): void {
       .alias(kind.singular)
       .description(kind.deleting)
       .argument(`<${kind.singular}...>`, 'their names')
-      .option('--ignore-not-found', 'go on where one is not there');
-    if (kind.plain !== true) command.option('--dry-run', 'say what would be deleted and delete nothing');
+      .option('--ignore-not-found', 'go on where one is not there')
+      .option('--dry-run', 'say what would be deleted and delete nothing');
     withExamples(withServer(command), ...kind.examples.delete).action(
       async (names: string[], options: ServerOptions & { dryRun?: boolean; ignoreNotFound?: boolean }) => {
         const { remove: run } = await import('./declared-command.js');

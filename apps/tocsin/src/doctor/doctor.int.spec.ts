@@ -104,6 +104,7 @@ describe('the doctor', () => {
   it.each([
     [302, 'redirects are never followed'],
     [410, 'disable the subscription at once'],
+    [429, 'wait as Retry-After says'],
     [404, 'no receiver takes a POST'],
     [415, 'give the event up at once'],
     [503, 'try again for three days'],

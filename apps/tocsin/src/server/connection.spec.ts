@@ -112,6 +112,13 @@ describe('which server, and as whom', () => {
     await expect(resolved({ url: 'ftp://x' })).rejects.toThrow(UsageError);
     await expect(resolved({}, { TOCSIN_URL: 'x' })).rejects.toThrow('TOCSIN_URL');
   });
+
+  it.each(['tcn_a\nb', 'tcn a', 'schlüssel'])('takes %j for no key, and does not say it', async (key) => {
+    const error = await resolved({}, { TOCSIN_API_KEY: key }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as UsageError).message).toContain('the API key of TOCSIN_API_KEY has characters');
+    expect((error as UsageError).message).not.toContain(key);
+  });
 });
 
 it.each([

@@ -54,6 +54,12 @@ export async function resolveConnection(options: ServerOptions, sources: Connect
         ? [profile.apiKey, `profile ${profile.name}`]
         : undefined) ??
       (isThisMachine(url) ? await localKey(sources) : undefined) ?? [undefined, undefined];
+  // It would be refused as a header, with a message that shows it.
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new UsageError(
+      `the API key of ${keyFrom} has characters that no key has: spaces, line breaks or other than ASCII`,
+    );
+  }
   return { url, apiKey, urlFrom, keyFrom };
 }
 

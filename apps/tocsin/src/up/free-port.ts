@@ -4,14 +4,19 @@ import { createServer } from 'node:net';
 /**
  * Looks whether a port can be listened on, and lets it go again. Anything else that would keep a server from listening shows itself when
  * one does.
- * @throws TocsinError `TCN_PORT_IN_USE` naming host and port
+ * @param variable names the port in the environment; 0 = any that is free
+ * @throws TocsinError `TCN_PORT_IN_USE` naming host, port and variable
  */
-export function requireFreePort(host: string, port: number): Promise<void> {
+export function requireFreePort(
+  host: string,
+  port: number,
+  variable: 'TOCSIN_HTTP_PORT' | 'TOCSIN_GRPC_PORT',
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return resolve();
-      const detail = `${host}:${port} is already in use; TOCSIN_HTTP_PORT chooses another port`;
+      const detail = `${host}:${port} is already in use; ${variable} chooses another port`;
       reject(new TocsinError('TCN_PORT_IN_USE', detail, { cause: error }));
     });
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));

@@ -71,7 +71,8 @@ export async function startStandalone(options: {
   const stop = () => (stopped ??= inReverse(undo));
   try {
     // Said now and not when two servers have been started for nothing.
-    await requireFreePort(config.TOCSIN_HTTP_HOST, config.TOCSIN_HTTP_PORT);
+    await requireFreePort(config.TOCSIN_HTTP_HOST, config.TOCSIN_HTTP_PORT, 'TOCSIN_HTTP_PORT');
+    await requireFreePort(config.TOCSIN_HTTP_HOST, config.TOCSIN_GRPC_PORT, 'TOCSIN_GRPC_PORT');
     signal?.throwIfAborted();
     const servers = await startServers({
       dataDir,
