@@ -169,9 +169,9 @@ export class Surroundings {
   }
 
   /** Delivery as a process of its own. */
-  async spawnDelivery(name = 'delivery'): Promise<TestProcess> {
+  async spawnDelivery(name = 'delivery', env: Record<string, string> = {}): Promise<TestProcess> {
     const port = await freePort();
-    return this.#spawn(name, MAIN, port, this.#environment(port));
+    return this.#spawn(name, MAIN, port, { ...this.#environment(port), ...env });
   }
 
   /** The checkpoints of all shards have come to a position. */
@@ -191,6 +191,7 @@ export class Surroundings {
     const port = await freePort();
     await this.#spawn('event-recorder', RECORDER, port, {
       TOCSIN_HTTP_PORT: String(port),
+      TOCSIN_GRPC_PORT: '0',
       TOCSIN_POSTGRES_URL: this.database.url,
       TOCSIN_NATS_URL: this.natsUrl,
       TOCSIN_API_KEY: API_KEY,

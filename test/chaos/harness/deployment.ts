@@ -18,7 +18,9 @@ const API_KEY = 'chaos-key-0123456789-0123456789-0123456789';
 const MASTER_KEY = Buffer.alloc(32, 11).toString('base64');
 
 /** How long an outcome may take from the receiver's answer to the ledger: what was answered later than this before a kill may repeat. */
-const LEDGER_MS = 1_000;
+const LEDGER_MS = patienceMs(1_000);
+/** How long a request may lie in the receiver's socket: what is read later than this after a kill was not sent before it. */
+const UNREAD_MS = patienceMs(500);
 
 /** Who answers which path where each service is a process of its own. */
 const OWNERS: readonly (readonly [RegExp, Service])[] = [
@@ -45,6 +47,7 @@ export class Deployment {
   readonly #processes = new ProcessGroup();
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, TestProcess>();
+  readonly #all: TestProcess[] = [];
   #declarations = '';
   /** What `tocsin apply` has said, signing secrets among it; the standalone process says it itself. */
   applied = '';
@@ -74,9 +77,9 @@ export class Deployment {
     return join(this.folder, this.standalone ? `data/${server}` : server);
   }
 
-  /** What its processes have written, the last lines of each. */
-  get output(): string {
-    return [...this.#running].map(([name, { output }]) => `--- ${name}\n${output.slice(-3_000)}`).join('\n');
+  /** What its processes have written, also those that are dead, by the name of a file. */
+  outputs(): Record<string, string> {
+    return Object.fromEntries(this.#all.map(({ name, output }, index) => [`${index + 1} ${name}.log`, output]));
   }
 
   /** Starts everything that does not run, declares what is in `tocsin.yaml`, and waits until all of it is ready. */
@@ -118,30 +121,32 @@ export class Deployment {
 
   /** kill -9 of a replica of a service. */
   async kill9(service: Service, replica = 1): Promise<void> {
-    const name = `${service} ${replica}`;
-    const child = this.#take(name);
-    if (service === 'delivery') this.#note(`kill -9 ${name}`);
-    await child.kill9();
+    await this.#strike([this.#take(`${service} ${replica}`)], service === 'delivery');
   }
 
   /** kill -9 of every process of Tocsin in one go; of its servers as well, or they are left to what becomes of them. */
   async kill9All(servers: boolean): Promise<void> {
-    this.#note(servers ? 'kill -9 of everything' : 'kill -9 of Tocsin');
-    if (servers && !this.standalone) this.servers.kill9();
     const children = [...this.#running.values()];
     this.#running.clear();
-    await Promise.all(children.map((child) => (servers ? child.kill9Tree() : child.kill9())));
+    if (servers && !this.standalone) this.servers.kill9();
+    await this.#strike(children, true);
+    if (!servers) return;
+    await Promise.all(children.map((child) => child.kill9Tree()));
     // What outlives a killed process by design ends by itself; a start that comes too early must cope, and is not what is asked here.
-    if (servers) await this.#processes.expectNoLeftovers(patienceMs(20_000));
+    await this.#processes.expectNoLeftovers(patienceMs(20_000));
   }
 
-  /** Ends everything, whatever it is at, and removes its folder. */
-  async destroy(): Promise<void> {
+  /** Ends everything, whatever it is at. */
+  async end(): Promise<void> {
     this.servers.kill9();
     this.#running.clear();
     await this.#processes.kill9();
     await this.servers.gone();
     await this.#processes.expectNoLeftovers(patienceMs(20_000));
+  }
+
+  /** Removes its folder. Only after its end. */
+  async remove(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
@@ -221,6 +226,7 @@ export class Deployment {
       readyTimeoutMs: patienceMs(90_000),
     });
     this.#running.set(name, child);
+    this.#all.push(child);
     return child;
   }
 
@@ -231,8 +237,14 @@ export class Deployment {
     return child;
   }
 
-  #note(what: string): void {
+  /** SIGKILL at one moment, which is put down where deliveries may repeat by it. */
+  async #strike(children: readonly TestProcess[], noted: boolean): Promise<void> {
+    // Looking for what they have started takes its time; the moment that counts is that of the signal.
+    await Promise.all(children.map((child) => child.note()));
     const atMs = performance.now();
-    this.kills.push({ what, atMs, fromMs: atMs - LEDGER_MS, untilMs: atMs });
+    for (const { pid, running } of children) if (running) process.kill(pid, 'SIGKILL');
+    const what = `kill -9 of ${children.map(({ name }) => name).join(', ')}`;
+    if (noted) this.kills.push({ what, atMs, fromMs: atMs - LEDGER_MS, untilMs: atMs + UNREAD_MS });
+    await Promise.all(children.map(({ exited }) => exited));
   }
 }

@@ -5,7 +5,8 @@ import { play } from './play.js';
 import { markdownTable, progressLine, summary } from './report.js';
 import type { Outcome, Scenario } from './scenario.js';
 
-// npm run test:chaos -- [--runs 1] [--seed 1] [--only NAME,NAME] [--jobs 1] [--json] [--markdown FILE] [--list]
+// npm run test:chaos -- [--runs 1] [--seed 1] [--only NAME,NAME] [--jobs 1] [--json] [--markdown FILE]
+//   [--evidence FOLDER] [--list]
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '1' },
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     markdown: { type: 'string' },
+    evidence: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
@@ -43,7 +45,7 @@ async function playAll(scenarios: readonly Scenario[]): Promise<Outcome[]> {
   await Promise.all(
     Array.from({ length: jobs }, async () => {
       for (let next = due.shift(); next !== undefined; next = due.shift()) {
-        const outcome = await play(next.scenario, next.seed);
+        const outcome = await play(next.scenario, next.seed, values.evidence);
         outcomes.push(outcome);
         process.stderr.write(`${progressLine(outcome)}\n`);
       }

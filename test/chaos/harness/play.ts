@@ -1,8 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Outcome, type Scenario, SkippedScenario } from './scenario.js';
 import { World } from './world.js';
 
-/** Plays one scenario with one seed. Never throws: whatever fails is in the outcome. */
-export async function play(scenario: Scenario, seed: number): Promise<Outcome> {
+/**
+ * Plays one scenario with one seed. Never throws: whatever fails is in the outcome.
+ * @param evidence folder for what every receiver saw and every process wrote, where a promise was broken
+ */
+export async function play(scenario: Scenario, seed: number, evidence?: string): Promise<Outcome> {
   const startedMs = performance.now();
   const world = new World(diceOf(scenario.name, seed));
   const outcome: Outcome = {
@@ -19,13 +24,23 @@ export async function play(scenario: Scenario, seed: number): Promise<Outcome> {
   }
   outcome.breaches.push(...outcome.subscribers.flatMap(({ breaches }) => breaches));
   if (outcome.breaches.length > 0 && outcome.verdict === 'kept') outcome.verdict = 'broken';
-  if (outcome.verdict === 'broken') process.stderr.write(world.outputs);
+  if (outcome.verdict === 'broken' && evidence !== undefined)
+    await keep(join(evidence, `${scenario.name}-${seed}`), world);
   await world.end().catch((error: unknown) => {
     outcome.verdict = 'broken';
     outcome.breaches.push(`it does not end: ${error instanceof Error ? error.message : String(error)}`);
   });
   outcome.seconds = (performance.now() - startedMs) / 1_000;
   return outcome;
+}
+
+async function keep(folder: string, world: World): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await Promise.all(
+    Object.entries(world.evidence()).map(([name, text]) =>
+      writeFile(join(folder, name.replaceAll(/[^\w.-]+/g, '-')), text),
+    ),
+  );
 }
 
 /** Each scenario throws its own dice: with one seed they do not all take the same turn. */

@@ -238,9 +238,12 @@ export class World {
     return this.subscribers.map(({ name, must, arrivals }) => judge({ subscriber: name, must, arrivals }, kills));
   }
 
-  /** The last that Tocsin's processes have written. */
-  get outputs(): string {
-    return this.#deployment?.output ?? '';
+  /** What every receiver saw, what was killed when, and what every process has written: texts by the name of a file. */
+  evidence(): Record<string, string> {
+    const json = (value: unknown): string => JSON.stringify(value, undefined, 1);
+    const seen = this.subscribers.map(({ name, arrivals, must }) => [`${name}.json`, json({ must, arrivals })]);
+    const clock = { performanceTimeOrigin: performance.timeOrigin, kills: this.#deployment?.kills ?? [] };
+    return { ...Object.fromEntries(seen), 'kills.json': json(clock), ...this.#deployment?.outputs() };
   }
 
   /** Ends everything that was started. */
@@ -248,13 +251,13 @@ export class World {
     const ends = [
       ...this.fleet.map(({ node }) => node.close()),
       ...this.subscribers.map((each) => each.close()),
-      this.#deployment?.destroy(),
+      this.#deployment?.end(),
     ];
-    const settled = [
-      ...(await Promise.allSettled(ends)),
-      ...(await Promise.allSettled(this.#closers.map((close) => close()))),
-    ];
-    for (const each of settled) if (each.status === 'rejected') throw each.reason;
+    const ended = await Promise.allSettled(ends);
+    // Disks can be taken away and folders removed when nobody uses them any more.
+    const closed = await Promise.allSettled(this.#closers.map((close) => close()));
+    for (const each of [...ended, ...closed]) if (each.status === 'rejected') throw each.reason;
+    await this.#deployment?.remove();
   }
 
   /** Every recorded event that matches a subscription was taken by its receiver, and nothing else was. */

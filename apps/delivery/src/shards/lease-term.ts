@@ -1,50 +1,35 @@
 import type { Clock } from '@tocsin/domain';
 
-/** The time for which a shard is certainly this process's; its signal ends attempts that outlast it. */
+/**
+ * The time for which a shard is certainly this process's: only then do attempts start. Those under way end by themselves when it has
+ * merely run out, which happens to whoever waits for Postgres: what they come to counts unless somebody else has taken the shard, and
+ * a request that was broken off would have reached the receiver all the same, and come again. They are broken off when it is lost.
+ */
 export class LeaseTerm {
   #until = Number.NEGATIVE_INFINITY;
-  #control = new AbortController();
-  #signal: AbortSignal;
-  #timer: NodeJS.Timeout | undefined;
-  #ended = false;
+  readonly #lost = new AbortController();
+  /** Of every attempt. */
+  readonly signal: AbortSignal;
 
   /** @param breakOff aborted when attempts end for another reason */
   constructor(
     private readonly clock: Clock,
-    private readonly breakOff: AbortSignal,
+    breakOff: AbortSignal,
   ) {
-    this.#signal = AbortSignal.any([this.#control.signal, breakOff]);
-  }
-
-  /** Of the attempts that start now. */
-  get signal(): AbortSignal {
-    return this.#signal;
+    this.signal = AbortSignal.any([this.#lost.signal, breakOff]);
   }
 
   holds(): boolean {
-    return !this.#ended && this.clock.monotonicMs() < this.#until;
+    return !this.#lost.signal.aborted && this.clock.monotonicMs() < this.#until;
   }
 
   /** It holds until then, monotonic milliseconds. */
   renewed(untilMs: number): void {
-    if (this.#ended) return;
     this.#until = untilMs;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#breakOff(), Math.max(untilMs - this.clock.monotonicMs(), 0));
-    this.#timer.unref();
   }
 
   /** It is over for good. */
   end(): void {
-    this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#control.abort();
-  }
-
-  /** From here on somebody else may send the same; a lease that is renewed after all starts with a new signal. */
-  #breakOff(): void {
-    this.#control.abort();
-    this.#control = new AbortController();
-    this.#signal = AbortSignal.any([this.#control.signal, this.breakOff]);
+    this.#lost.abort();
   }
 }

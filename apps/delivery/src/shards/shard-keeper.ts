@@ -7,6 +7,7 @@ import type { SubscriptionChange } from '../match/subscription-book.js';
 import type { SubscriptionStore } from '../match/subscription-store.js';
 import type { Revival } from '../retry/revival.js';
 import type { SealedDestinations } from '../send/sealed-destinations.js';
+import { LogAccess } from './log-access.js';
 import { LogFeed } from './log-feed.js';
 import { type Lease, LEASE_MS, RENEW_MS, type ShardLeases } from './shard-leases.js';
 import { ShardRunner, type ShardRunnerParts } from './shard-runner.js';
@@ -39,14 +40,17 @@ export class ShardKeeper {
   readonly #owned = new Map<number, OwnedShard>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #feed: LogFeed;
+  readonly #access: LogAccess;
   #unsaved: SubscriptionChange[] = [];
   #loop: Promise<void> | undefined;
   #wakeUp: PromiseWithResolvers<void> | undefined;
   #stopping = false;
   #ready = false;
+  #takesFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly parts: ShardKeeperParts) {
     this.#feed = new LogFeed(parts, (events) => this.#take(events));
+    this.#access = new LogAccess(() => parts.broker.connected(), parts.clock);
   }
 
   /** The shards that are worked on here. */
@@ -97,6 +101,9 @@ export class ShardKeeper {
         if (round % HOUSEKEEPING_ROUNDS === 0) await this.#keepHouse();
       } catch (error) {
         this.parts.logger.warn({ err: error }, 'shards not renewed, trying again');
+        // Leases have run out for everybody alike: each owner has its turn to renew before anybody takes what is not his, or all that
+        // could not be written down meanwhile would be sent again.
+        this.#takesFromMs = this.parts.clock.monotonicMs() + LEASE_MS;
       }
       const timer = setTimeout(this.#wakeUp.resolve, RENEW_MS);
       if (this.#stopping) this.#wakeUp.resolve();
@@ -119,14 +126,16 @@ export class ShardKeeper {
   async #round(): Promise<void> {
     const { leases, clock, logger } = this.parts;
     const askedAt = clock.monotonicMs();
-    const { held, share } = await leases.renew([...this.#owned.values()].map(({ lease }) => lease));
+    const owned = [...this.#owned.values()].map(({ lease }) => lease);
+    const { held, share: fair, others } = await leases.renew(owned, this.#access.look());
+    const share = this.#access.cutOff && others > 0 ? 0 : fair;
     const epochs = new Map(held.map((lease) => [lease.shard, lease.epoch]));
     for (const [shard, { lease, runner }] of this.#owned) {
       if (epochs.get(shard) === lease.epoch) runner.leaseRenewed(askedAt + LEASE_MS);
       else this.#lost(shard, runner);
     }
     const missing = share - this.#owned.size;
-    if (missing > 0) {
+    if (missing > 0 && askedAt >= this.#takesFromMs) {
       const takenAt = clock.monotonicMs();
       const taken = await leases.take(missing);
       if (taken.length > 0) {
@@ -190,7 +199,7 @@ export class ShardKeeper {
     // Renewing goes on until the last answer is written down: nobody else may start the same lane before.
     const renewing = setInterval(() => {
       const askedAt = clock.monotonicMs();
-      leases.renew([lease]).then(
+      leases.renew([lease], this.#access.look()).then(
         ({ held }) => (held.length > 0 ? runner.leaseRenewed(askedAt + LEASE_MS) : runner.abandon()),
         (error: unknown) => logger.warn({ err: error, shard }, 'lease of a shard on its way out not renewed'),
       );

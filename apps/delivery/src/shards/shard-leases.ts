@@ -44,14 +44,17 @@ export class ShardLeases {
 
   /**
    * One round: says that this replica lives, renews what it owns, and tells how many shards are its share.
-   * @returns the leases that still hold, and the share
+   * @param counts whether it can take a share of the work; one that cannot keeps what it owns all the same
+   * @returns the leases that still hold, the share, and how many other replicas count
    */
-  async renew(owned: readonly Lease[]): Promise<{ held: Lease[]; share: number }> {
+  async renew(owned: readonly Lease[], counts = true): Promise<{ held: Lease[]; share: number; others: number }> {
     await this.database.query(GONE, [REPLICA_GONE_MS]);
-    await this.database.query(SEEN, [this.replica]);
+    if (counts) await this.database.query(SEEN, [this.replica]);
+    else await this.leave();
     const [row] = await this.database.query<{ replicas: number }>(
       'SELECT count(*)::int AS replicas FROM delivery.replica',
     );
+    const replicas = row?.replicas ?? 1;
     const held =
       owned.length === 0
         ? []
@@ -61,7 +64,7 @@ export class ShardLeases {
             LEASE_MS,
             owned.map((lease) => lease.epoch),
           ]);
-    return { held, share: Math.ceil(this.shards / Math.max(row?.replicas ?? 1, 1)) };
+    return { held, share: Math.ceil(this.shards / Math.max(replicas, 1)), others: replicas - (counts ? 1 : 0) };
   }
 
   /** Takes up to `count` shards that nobody holds. */
@@ -79,7 +82,7 @@ export class ShardLeases {
     ]);
   }
 
-  /** This replica ends. */
+  /** This replica ends, or cannot take its share. */
   async leave(): Promise<void> {
     await this.database.query('DELETE FROM delivery.replica WHERE id = $1', [this.replica]);
   }
