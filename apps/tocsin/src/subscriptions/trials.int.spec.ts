@@ -272,6 +272,8 @@ describe('a test', () => {
       { type: 'io.tocsin.subscription.tested', withheld: 'test', data: { test: body.position, status: 202 } },
     ]);
     expect(JSON.stringify(log)).not.toContain('thank you');
+    // What was withheld of targets is listed there; a test is not news that was kept back.
+    expect((await call('GET', '/v1/withheld')).body).toMatchObject({ items: [] });
     // What is recorded after it is told to the curious one, and so the test would have been by now.
     const after = { specversion: '1.0', id: 'after', source: 'https://shop.example.net/', type: 'com.acme.after' };
     await call('POST', '/v1/events', after, 'application/cloudevents+json');
