@@ -1,9 +1,4 @@
-export {
-  certificatePlaceOf,
-  lookAtCertificate,
-  type CertificateLook,
-  type CertificatePlace,
-} from './certificate.js';
+export { certificatePlaceOf, lookAtCertificate, type CertificateLook, type CertificatePlace } from './certificate.js';
 export { EventLoopGuard } from './event-loop-guard.js';
 export { icmpFault } from './icmp-check.js';
 export { NameResolver, ResolveError, type NameResolverOptions } from './name-resolver.js';
