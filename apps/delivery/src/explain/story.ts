@@ -18,7 +18,7 @@ export interface EventName {
 
 /** What kept a change from everybody. */
 export interface Suppression {
-  by: 'maintenance' | 'flapping' | 'unreachable' | 'storm' | 'superseded';
+  by: 'maintenance' | 'flapping' | 'unreachable' | 'storm' | 'first' | 'superseded';
   /** For people: which window, which parent, which group. */
   text: string;
   /** The event that says so, where the log has one. */

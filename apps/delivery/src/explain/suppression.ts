@@ -39,6 +39,10 @@ function suppression(mark: string, event: RecordedEvent, log: Log): Promise<Supp
       return byParent(event, log);
     case 'storm':
       return byGroup(event, log);
+    case 'first': {
+      const text = 'kept back: the first of its subject, recorded so that later ones can be compared with it';
+      return Promise.resolve({ by: 'first', text });
+    }
     default: {
       const text = 'kept back: the target came back to the state that was told before anybody was told otherwise';
       return Promise.resolve({ by: 'superseded', text });

@@ -1,4 +1,4 @@
-import { healthEventDataSchema, HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
+import { healthEventDataSchema, HEALTH_PROBE_SOURCE, STATE_TYPES } from '@tocsin/contracts';
 import { isWithheld, WITHHELD } from '@tocsin/domain';
 import type { Database } from '@tocsin/postgres';
 import { deliveryId } from '../ledger/delivery-id.js';
@@ -57,8 +57,10 @@ export class Explained implements PromiseCheck {
     for (const event of events) {
       if (event.source !== HEALTH_PROBE_SOURCE || !isWithheld(event)) continue;
       this.#withheld += 1;
-      const told = healthEventDataSchema.safeParse(event.data).data?.told;
-      if (told !== undefined && event.extensions[WITHHELD] !== '') continue;
+      // Only a change of state leaves subscribers with another one; what else is kept back is there to be compared with.
+      const told =
+        !STATE_TYPES.includes(event.type) || healthEventDataSchema.safeParse(event.data).data?.told !== undefined;
+      if (told && event.extensions[WITHHELD] !== '') continue;
       this.#findings.add(
         `event ${event.position}, ${event.subject}: kept back without a word on what is known instead`,
       );

@@ -208,6 +208,17 @@ describe('what was withheld', () => {
   });
 });
 
+describe('what is recorded only to be compared with', () => {
+  it('is no change that was withheld', async () => {
+    const before = await get<WithheldPage>('/v1/withheld');
+    await append({
+      ...{ type: 'io.tocsin.certificate.changed', subject: 'certificate/first', extensions: { withheld: 'first' } },
+      data: { target: 'first', labels: {}, fingerprint: 'aa' },
+    });
+    expect((await get<WithheldPage>('/v1/withheld')).items).toEqual(before.items);
+  });
+});
+
 describe('the noise receipt', () => {
   it('counts changes in the log, and adds up what the observers have kept', async () => {
     const before = await get<NoiseReceipt>('/v1/noise');

@@ -15,6 +15,7 @@ export interface WithheldQuery {
 }
 
 /**
+ * Changes of state alone: what else is withheld is there so that later facts can be compared with it (the first certificate of a target).
  * Indexes: event_withheld backward; then event_subject from each one on, to the first that says what is so (not withheld) or that the truth is
  * what was told. The subject stands in the comparison and the order, which only that index has.
  */
@@ -30,6 +31,7 @@ SELECT to_json(e) AS event, r.position AS released_position, r.recorded_at AS re
         ORDER BY n.subject, n.position
         LIMIT 1) r ON true
  WHERE e.extensions ->> 'withheld' IS NOT NULL AND starts_with(e.source, '${OWN_SOURCE_PREFIX}')
+   AND e.type ~ '^io\.tocsin\.[a-z]+\.(?:${STATE_FACTS.join('|')})$'
    AND ($1::bigint IS NULL OR e.position < $1)
    AND ($2::text IS NULL OR e.subject = $2)
    AND ($3::text IS NULL OR $3 = ANY (string_to_array(e.extensions ->> 'withheld', ',')))

@@ -66,7 +66,7 @@ export const TARGET_API: ApiDescription = {
     'POST /v1/targets/{name}/rotate-token': {
       summary: 'Make a new token for a heartbeat',
       description: 'The former one is taken beside it for the overlap.',
-      path: { name: { description: 'Name of a target whose check is a heartbeat', example: 'edge-ams-1' } },
+      path: { name: { description: 'Name of a target whose check is a heartbeat', example: 'backup-host-1' } },
       headers: { 'If-Match': CONDITIONAL['If-Match'], ...ONCE },
       body: { schema: rotateTokenSchema, required: false, example: { overlap: '24h' } },
       answers: {
