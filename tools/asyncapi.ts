@@ -18,7 +18,10 @@ is the position of its event. Each message is a structured CloudEvent 1.0. Consu
 work is done, and drop what you have seen already by \`position\`.
 
 Events of producers' own types (\`com.acme.deploy\`) are on \`${JETSTREAM.eventsPrefix}.<type>.<name>\`, the type as its dot-separated segments. They carry
-whatever their producer sent, and stand in no channel here.`.replaceAll(/(?<!\n)\n(?!\n)/g, ' ');
+whatever their producer sent, and stand in no channel here.
+
+A change that is recorded and told to nobody (extension \`withheld\`) is in the same stream on \`${JETSTREAM.withheldPrefix}.<kind>.<fact>.<name>\`:
+a consumer of \`${JETSTREAM.eventsPrefix}.>\` never sees it.`.replaceAll(/(?<!\n)\n(?!\n)/g, ' ');
 
 /** The AsyncAPI 3.1 document of the events, made from the catalogue. */
 export function asyncApiDocument(version: string): Json {

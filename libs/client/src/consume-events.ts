@@ -16,6 +16,11 @@ export interface ConsumeOptions<Type extends string = string> {
   types?: readonly Type[];
   /** Only events about this subject: `node/edge-fra-17`. */
   subject?: string;
+  /**
+   * Also what is recorded and told to nobody, because of maintenance, flapping, a dead parent or an outage of the group (extension
+   * `withheld`). Default false.
+   */
+  withheld?: boolean;
   /** Where to begin if the durable has never been there. Default `now`. */
   from?: StartFrom;
   /** Handles one event; when it resolves, the event is acknowledged. If it throws, the same event is handed over again. */
@@ -48,7 +53,7 @@ const DURABLE_NAME = /^[A-Za-z0-9_-]{1,128}$/;
  * @throws TocsinError `TCN_INVALID` (an option), `TCN_NATS_UNREACHABLE`, `TCN_NATS_UNSUITABLE`, `TCN_CONFIG` at the first connection
  */
 export async function consumeEvents<const Type extends string = string>(options: ConsumeOptions<Type>): Promise<void> {
-  const { durable, types, subject, from = 'now', signal } = options;
+  const { durable, types, subject, withheld = false, from = 'now', signal } = options;
   if (!DURABLE_NAME.test(durable)) {
     throw new TocsinError('TCN_INVALID', 'the name of a durable is 1 to 128 letters, digits, "-" and "_"');
   }
@@ -56,7 +61,7 @@ export async function consumeEvents<const Type extends string = string>(options:
   const concurrency = positive('concurrency', options.concurrency ?? 16, 1);
   const maxUnacked = positive('maxUnacked', options.maxUnacked ?? 512, 1);
   const ackWaitMs = positive('ackWaitMs', options.ackWaitMs ?? 10_000, 500);
-  const filters = eventFilters({ types, subject });
+  const filters = eventFilters({ types, subject, withheld });
   if (signal.aborted) return;
   const broker = await Broker.connect({ servers: options.servers, name: `consumer ${durable}` });
   try {
@@ -70,6 +75,7 @@ export async function consumeEvents<const Type extends string = string>(options:
       settings: { name: durable, filters, ackWaitMs, maxUnacked },
       types,
       subject,
+      withheld,
       from,
       concurrency,
       // The filters let through nothing but events of these types.

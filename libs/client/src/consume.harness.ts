@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { appendReplySchema, HEALTH_PROBE_SOURCE, RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, startNats } from '@tocsin/embedded';
+import { Broker } from '@tocsin/jetstream';
 import { eventually, ProcessGroup, testDatabase, type TestProcess, testFolder } from '@tocsin/testing';
 
 const API_KEY = 'a-key-that-only-the-tests-know-0123456789';
@@ -86,6 +88,21 @@ export class Log {
       }
     }
     return positions;
+  }
+
+  /** Records a change of a node that is told to nobody, as an observer does, and returns its position. */
+  async withhold(name: string): Promise<number> {
+    const broker = await Broker.connect({ servers: this.servers, name: 'observer' });
+    try {
+      const event = {
+        ...{ id: randomUUID(), source: HEALTH_PROBE_SOURCE, type: 'io.tocsin.node.offline', subject: `node/${name}` },
+        ...{ time: new Date().toISOString(), extensions: { withheld: 'storm' }, data: {} },
+      };
+      const { events } = await broker.request(RPC.logAppend, { events: [event] }, { schema: appendReplySchema });
+      return events[0]?.position ?? 0;
+    } finally {
+      await broker.close();
+    }
   }
 
   /** The broker loses everything it has, at once, and is back on the same address a moment later. */

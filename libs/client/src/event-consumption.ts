@@ -1,4 +1,4 @@
-import { type RecordedEvent, TocsinError, typeMatches } from '@tocsin/domain';
+import { isWithheld, type RecordedEvent, TocsinError, typeMatches } from '@tocsin/domain';
 import type { DurableMessage, DurableReader, DurableSettings, EventDurables } from '@tocsin/jetstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogHistory, StartFrom } from './log-history.js';
@@ -11,6 +11,8 @@ export interface ConsumptionParts {
   settings: DurableSettings;
   types: readonly string[] | undefined;
   subject: string | undefined;
+  /** Is what is told to nobody wanted, too? */
+  withheld: boolean;
   from: StartFrom;
   concurrency: number;
   handle: (event: RecordedEvent, context: HandlingContext) => Promise<void>;
@@ -139,6 +141,7 @@ export class EventConsumption {
       const next = Math.min(until, Math.max(page.next, after));
       for (const event of page.events) {
         if (event.position > until || this.#taken.has(event.position)) continue;
+        if (!this.#wanted(event)) continue;
         while (this.#open.size >= settings.maxUnacked && !signal.aborted) await this.#whenRoom();
         if (signal.aborted) return;
         this.#begin(event, undefined);
@@ -222,7 +225,8 @@ export class EventConsumption {
   }
 
   #wanted(event: RecordedEvent): boolean {
-    const { types, subject } = this.#parts;
+    const { types, subject, withheld } = this.#parts;
+    if (!withheld && isWithheld(event)) return false;
     if (subject !== undefined && event.subject !== subject) return false;
     return types === undefined || types.some((pattern) => typeMatches(pattern, event.type));
   }

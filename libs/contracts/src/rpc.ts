@@ -20,6 +20,8 @@ export const JETSTREAM = {
   eventsStream: 'EVENTS',
   /** `tocsin.events.<type without io.tocsin, or the whole type>.<encoded name>`. */
   eventsPrefix: 'tocsin.events',
+  /** The same for what is told to nobody, in the same stream: who consumes `tocsin.events.>` never sees it. */
+  withheldPrefix: 'tocsin.withheld',
   /** KV bucket of what observers watch: key = encoded target name, value = WatchedTarget. */
   targetsBucket: 'tocsin_targets',
 } as const;

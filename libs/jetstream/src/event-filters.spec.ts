@@ -22,6 +22,14 @@ describe('filters of a consumer', () => {
     expect(eventFilters({ types, subject })).toEqual(filters);
   });
 
+  it('take in what is withheld where that is wanted', () => {
+    expect(eventFilters({ withheld: true })).toEqual(['tocsin.events.>', 'tocsin.withheld.>']);
+    expect(eventFilters({ types: ['io.tocsin.node.*', 'com.acme.deploy'], withheld: true })).toEqual([
+      ...['tocsin.events.node.>', 'tocsin.events.com.acme.deploy.*'],
+      ...['tocsin.withheld.node.>', 'tocsin.withheld.com.acme.deploy.*'],
+    ]);
+  });
+
   it('refuses what is no pattern', () => {
     expect(() => eventFilters({ types: ['io.tocsin.>'] })).toThrow(expect.objectContaining({ code: 'TCN_INVALID' }));
   });

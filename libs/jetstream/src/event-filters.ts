@@ -14,11 +14,15 @@ const PATTERN = /^(?:[A-Za-z0-9_-]+|\*)(?:\.(?:[A-Za-z0-9_-]+|\*))*$/;
 export function eventFilters(wanted: {
   types?: readonly string[] | undefined;
   subject?: string | undefined;
+  /** Also what is told to nobody. Default: only what subscribers are told. */
+  withheld?: boolean | undefined;
 }): string[] {
   const name = wanted.subject === undefined ? '*' : lastToken(wanted.subject);
   const filters = [...new Set((wanted.types ?? ['*']).map((pattern) => filterOf(pattern, name)))];
   // The server refuses filters one of which covers another.
-  return filters.filter((filter) => !filters.some((other) => other !== filter && covers(other, filter)));
+  const apart = filters.filter((filter) => !filters.some((other) => other !== filter && covers(other, filter)));
+  const withheld = apart.map((filter) => JETSTREAM.withheldPrefix + filter.slice(JETSTREAM.eventsPrefix.length));
+  return wanted.withheld === true ? [...apart, ...withheld] : apart;
 }
 
 function filterOf(pattern: string, name: string): string {

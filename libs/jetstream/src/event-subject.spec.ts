@@ -16,6 +16,12 @@ describe('eventSubject', () => {
     expect(eventSubject({ type, subject })).toBe(expected);
   });
 
+  it('puts what is withheld apart, where Tocsin itself withholds it', () => {
+    const event = { type: 'io.tocsin.node.offline', subject: 'node/a', extensions: { withheld: 'storm' } };
+    expect(eventSubject({ ...event, source: 'tocsin/health-probe' })).toBe('tocsin.withheld.node.offline.a');
+    expect(eventSubject({ ...event, source: 'urn:acme' })).toBe('tocsin.events.node.offline.a');
+  });
+
   it('always gives a subject NATS takes, short enough for a protocol line, one token for the name', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 1024 }), (name) => {

@@ -48,7 +48,7 @@ type Settings = Pick<
 function settingsOf(options: EventsStreamOptions): Settings {
   return {
     name: JETSTREAM.eventsStream,
-    subjects: [`${JETSTREAM.eventsPrefix}.>`],
+    subjects: [`${JETSTREAM.eventsPrefix}.>`, `${JETSTREAM.withheldPrefix}.>`],
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.Old,

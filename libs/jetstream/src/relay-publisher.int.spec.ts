@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker } from './broker.js';
 import { linkOf } from './link-registry.js';
 import { RelayPublisher, type RelayOptions } from './relay-publisher.js';
+import { eventSubject } from './event-subject.js';
 import { eventAt, eventually, FakeLog, NatsUnderTest, storedIn } from './jetstream.harness.js';
 
 const STREAM = JETSTREAM.eventsStream;
@@ -128,7 +129,7 @@ describe('RelayPublisher', () => {
     await caughtUp(relayOf({ stream: { maxAgeMs: 3_600_000, maxBytes: 50_000_000 } }));
     const { config } = await admin.streams.info(STREAM);
     expect(config).toMatchObject({
-      subjects: ['tocsin.events.>'],
+      subjects: ['tocsin.events.>', 'tocsin.withheld.>'],
       retention: 'limits',
       storage: 'file',
       deny_delete: true,
@@ -151,6 +152,19 @@ describe('RelayPublisher', () => {
     await caughtUp(relayOf({ stream: { maxBytes: 60_000_000 } }));
     expect((await admin.streams.info(STREAM)).config.max_bytes).toBe(60_000_000);
     await expectSequenceIsPosition();
+  });
+
+  it('puts what is withheld under a subject of its own, also in a stream made before there was one', async () => {
+    await admin.streams.add({ name: STREAM, subjects: ['tocsin.events.>'], max_age: 0 });
+    log.append(1);
+    const withheld = { ...eventAt(2), source: 'tocsin/health-probe', extensions: { withheld: 'storm' } };
+    log.events.push(withheld);
+    await caughtUp(relayOf());
+    expect((await admin.streams.info(STREAM)).config.subjects).toEqual(['tocsin.events.>', 'tocsin.withheld.>']);
+    await expectSequenceIsPosition();
+    const stored = await storedIn(broker, STREAM, 1, 2);
+    expect(stored.map(({ subject }) => subject)).toEqual(['tocsin.events.node.offline.edge-1', eventSubject(withheld)]);
+    expect(eventSubject(withheld)).toMatch(/^tocsin\.withheld\./);
   });
 
   it('names what the server refuses: more copies than there are servers', async () => {
