@@ -30,6 +30,14 @@ export interface FilterMismatch {
 /** Asks the clause's filter, if it has one; undefined where there is none or it is true of the event. Throws nothing. */
 export type AskFilter<E> = (clause: MatchClause, event: E) => FilterMismatch | undefined;
 
+/** Are all wanted labels among these, with equal values? */
+export function labelsContain(
+  labels: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(wanted).every(([name, value]) => labels[name] === value);
+}
+
 /** Does the event carry every wanted label? One that is withheld from everybody matches no labels, not even none. */
 export function labelsMatch(wanted: Readonly<Record<string, string>>, event: Labelled): boolean {
   return labelMismatch(wanted, event) === undefined;

@@ -50,7 +50,7 @@ export {
 } from './openapi/api-description.js';
 export { ApiDocument } from './openapi/api-document.js';
 export type { OpenApi } from './openapi/openapi-document.js';
-export type { ServedRoute } from './openapi/routes.js';
+export type { ServedCall, ServedRoute } from './openapi/routes.js';
 export { createLogger, type Logger, type LoggerOptions } from './logging/logger.js';
 export { NestLogger } from './logging/nest-logger.js';
 export { redactedOrigin, redactPath, redactUrls } from './logging/redact.js';

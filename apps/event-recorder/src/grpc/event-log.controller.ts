@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Metadata, ServerWritableStream } from '@grpc/grpc-js';
-import { Controller } from '@nestjs/common';
-import { GrpcMethod } from '@nestjs/microservices';
+import { Controller, createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { Ctx, GrpcMethod, Payload } from '@nestjs/microservices';
 import { parseOrThrow } from '@tocsin/contracts';
+import { TocsinError } from '@tocsin/domain';
 import {
   type AppendRequest,
   type AppendResponse,
@@ -12,7 +13,14 @@ import {
   type TailRequest,
   type TailResponse,
 } from '@tocsin/grpc-contracts';
-import { RequireRole } from '@tocsin/platform';
+import {
+  CurrentPrincipal,
+  KeyWatch,
+  type Principal,
+  RequireRole,
+  RespectsScope,
+  type WhileAllowed,
+} from '@tocsin/platform';
 import { Observable, type Subscriber } from 'rxjs';
 import { Ingest } from '../ingest/ingest.js';
 import type { TailStep } from '../read/live-tail.js';
@@ -24,9 +32,16 @@ import { fromMessage, fromTimestamp, toMessage } from './event-message.js';
 /** Bytes of events in one answer to Read: a gRPC client takes 4 MiB by default. */
 const PAGE_BYTES = 3 * 1024 * 1024;
 
+/** Says who followed the log with a key that is not good any more. */
+const KEY_ENDED = 'this API key is not good for this any more';
+
 type TailCall = ServerWritableStream<TailRequest, TailResponse>;
 
+/** Parameter: the call itself. */
+const Call = createParamDecorator((_data: unknown, context: ExecutionContext): TailCall => context.getArgByIndex(2));
+
 /** `tocsin.v1.EventLog`: the same use cases as `/v1/events`. */
+@RespectsScope()
 @Controller()
 export class EventLogController {
   constructor(
@@ -37,12 +52,16 @@ export class EventLogController {
 
   @GrpcMethod(EVENT_LOG_SERVICE, 'Append')
   @RequireRole('producer')
-  async append(request: AppendRequest, metadata: Metadata): Promise<AppendResponse> {
+  async append(
+    @Payload() request: AppendRequest,
+    @Ctx() metadata: Metadata,
+    @CurrentPrincipal() { scope }: Principal,
+  ): Promise<AppendResponse> {
     const events = request.events.map((event, index) => fromMessage(event, `/${index}`));
     const [traceparent] = metadata.get('traceparent');
     const appended = await this.ingest.append(
       { mode: 'batch', events },
-      typeof traceparent === 'string' ? traceparent : undefined,
+      { traceparent: typeof traceparent === 'string' ? traceparent : undefined, scope },
     );
     return {
       events: appended.map(({ id, position, version, repeated }) => ({ id, position, sequence: version, repeated })),
@@ -51,11 +70,11 @@ export class EventLogController {
 
   @GrpcMethod(EVENT_LOG_SERVICE, 'Read')
   @RequireRole('viewer')
-  async read(request: ReadRequest): Promise<ReadResponse> {
+  async read(@Payload() request: ReadRequest, @CurrentPrincipal() { scope: labels }: Principal): Promise<ReadResponse> {
     const { backward: direction, ...wanted } = parseOrThrow(readMessageSchema, request, 'request');
     const page = await this.log.page({
       ...wanted,
-      direction,
+      ...{ labels, direction },
       ...(request.since ? { since: fromTimestamp(request.since, '/since') } : {}),
       ...(request.until ? { until: fromTimestamp(request.until, '/until') } : {}),
       maxBytes: PAGE_BYTES,
@@ -65,14 +84,24 @@ export class EventLogController {
 
   @GrpcMethod(EVENT_LOG_SERVICE, 'Tail')
   @RequireRole('viewer')
-  tail(request: TailRequest, _metadata: Metadata, call: TailCall): Observable<TailResponse> {
-    const wanted = parseOrThrow(tailMessageSchema, request, 'request');
+  tail(
+    @Payload() request: TailRequest,
+    @Call() call: TailCall,
+    @CurrentPrincipal() { scope: labels }: Principal,
+    @KeyWatch() whileAllowed: WhileAllowed,
+  ): Observable<TailResponse> {
+    const wanted = { ...parseOrThrow(tailMessageSchema, request, 'request'), labels };
     return new Observable((subscriber) => {
       const gone = new AbortController();
+      const allowed = whileAllowed(gone.signal);
       this.readers
-        .serve(wanted, gone.signal, (steps, signal) => emit(steps, subscriber, call, signal))
+        .serve(wanted, allowed, (steps, signal) => emit(steps, subscriber, call, signal))
         .then(
-          () => subscriber.complete(),
+          () => {
+            if (allowed.aborted && !gone.signal.aborted)
+              subscriber.error(new TocsinError('TCN_UNAUTHENTICATED', KEY_ENDED));
+            else subscriber.complete();
+          },
           (error: unknown) => subscriber.error(error),
         );
       return () => gone.abort();

@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Post, Req, Res, UseGuards } from '@nestjs/common';
 import type { JsonValue } from '@tocsin/domain';
-import { AnyContentType, parseJsonBody, RequireRole } from '@tocsin/platform';
+import {
+  AnyContentType,
+  CurrentPrincipal,
+  parseJsonBody,
+  type Principal,
+  RequireRole,
+  RespectsScope,
+} from '@tocsin/platform';
 import { BodyBudget } from './body-budget.js';
 import { decodeHttp } from './http-cloudevents.js';
 import { Ingest } from './ingest.js';
@@ -14,6 +21,7 @@ interface RequestWithBody extends IncomingMessage {
 
 /** Takes CloudEvents of other producers. */
 @RequireRole('producer')
+@RespectsScope()
 @Controller('v1/events')
 export class IngestController {
   constructor(private readonly ingest: Ingest) {}
@@ -22,7 +30,11 @@ export class IngestController {
   @Post()
   @UseGuards(BodyBudget)
   @AnyContentType()
-  async append(@Req() request: RequestWithBody, @Res() response: ServerResponse): Promise<void> {
+  async append(
+    @Req() request: RequestWithBody,
+    @CurrentPrincipal() { scope }: Principal,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
     const { rawBody } = request;
     const incoming = decodeHttp({
       headers: request.headers,
@@ -32,7 +44,10 @@ export class IngestController {
         request.body === undefined ? parseJsonBody(rawBody ?? Buffer.alloc(0)) : (request.body as JsonValue),
     });
     const traceparent = request.headers['traceparent'];
-    const appended = await this.ingest.append(incoming, typeof traceparent === 'string' ? traceparent : undefined);
+    const appended = await this.ingest.append(incoming, {
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      scope,
+    });
     const events = appended.map(({ id, position }) => ({ id, position }));
     const [only] = incoming.mode === 'batch' ? [] : events;
     response.writeHead(appended.every(({ repeated }) => repeated) ? 200 : 201, {

@@ -40,14 +40,14 @@ describe('Ingest', () => {
   it('takes over time and trace context of the first, where a repeat left them open', async () => {
     const answer: Appended[] = [{ id: 'a', position: 1, version: 1, recordedAt: '', repeated: true }];
     const { ingest, requests } = ingestOver(({ events }) => (events[0]?.time === RECORDED.time ? answer : reused()));
-    expect(await ingest.append({ mode: 'structured', events: [SENT] }, undefined)).toEqual(answer);
+    expect(await ingest.append({ mode: 'structured', events: [SENT] }, {})).toEqual(answer);
     expect(requests[1]?.events[0]).toEqual(RECORDED);
   });
 
   it('leaves what the producer stated as it is: other content stays an error', async () => {
     const stated = { ...SENT, time: '2021-01-01T00:00:00Z', traceparent: 'own' };
     const { ingest, requests } = ingestOver(reused);
-    await expect(ingest.append({ mode: 'structured', events: [stated] }, undefined)).rejects.toMatchObject({
+    await expect(ingest.append({ mode: 'structured', events: [stated] }, {})).rejects.toMatchObject({
       code: 'TCN_KEY_REUSED',
     });
     expect(requests).toHaveLength(1);
@@ -59,7 +59,7 @@ describe('Ingest', () => {
     };
     const pointers = async (mode: 'structured' | 'batch'): Promise<string | undefined> => {
       const thrown = await ingestOver(refuse)
-        .ingest.append({ mode, events: [SENT] }, undefined)
+        .ingest.append({ mode, events: [SENT] }, {})
         .catch((error: unknown) => error);
       return thrown instanceof TocsinError ? thrown.faults[0]?.pointer : undefined;
     };

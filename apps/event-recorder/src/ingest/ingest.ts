@@ -1,9 +1,11 @@
 import type { Appended } from '@tocsin/contracts';
 import { type Clock, type EventToAppend, isTocsinError, TocsinError } from '@tocsin/domain';
+import type { Scope } from '@tocsin/platform';
 import { activeTraceparent } from '@tocsin/tracing';
 import type { AppendGate } from '../append/append-gate.js';
 import type { LogWriter } from '../append/log-writer.js';
 import { admit, type AdmittedEvent } from './admission.js';
+import { requireScope } from './event-scope.js';
 import type { IncomingEvents } from './http-cloudevents.js';
 
 /** Finds what was recorded under a key; undefined where nothing was. */
@@ -20,13 +22,19 @@ export class Ingest {
 
   /**
    * Records all events or none; resolves after the commit, in the order given.
-   * @param traceparent trace context the request came with; where it came with none, the one it is handled in is recorded
-   * @throws TocsinError see `admit` and `LogWriter.append`; `TCN_KEY_REUSED` where a key was recorded with other content
+   * @param from.traceparent trace context the request came with; where it came with none, the one it is handled in is recorded
+   * @param from.scope labels that every event must carry, because the key of the request is for them only
+   * @throws TocsinError see `admit` and `LogWriter.append`; `TCN_FORBIDDEN` for an event outside of the scope; `TCN_KEY_REUSED` where a
+   *   key was recorded with other content
    */
-  async append(incoming: IncomingEvents, traceparent: string | undefined): Promise<Appended[]> {
+  async append(
+    incoming: IncomingEvents,
+    { traceparent, scope }: { traceparent?: string | undefined; scope?: Scope | undefined },
+  ): Promise<Appended[]> {
     const admission = { nowMs: this.clock.now(), traceparent: traceparent ?? activeTraceparent() };
     const { events, bytes } = admit(incoming, admission);
     try {
+      if (scope !== undefined) requireScope(events, scope);
       return await this.gate.pass({ events: events.length, bytes }, () => this.#record(events));
     } catch (error) {
       throw isTocsinError(error) ? asSent(error, incoming.mode) : error;

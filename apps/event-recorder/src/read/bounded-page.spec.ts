@@ -60,4 +60,59 @@ describe('readBounded', () => {
       head: 77,
     });
   });
+
+  describe('for who may see only events with certain labels', () => {
+    const labels = { team: 'a' };
+    const marked = (mine: (position: number) => boolean, count: number) => {
+      const events = Array.from({ length: count }, (_, index) => ({
+        ...event(index + 1, 0),
+        data: { labels: { team: mine(index + 1) ? 'a' : 'b', role: 'edge' } },
+      }));
+      let pages = 0;
+      return {
+        pages: () => pages,
+        read: async ({ after = 0, before = count + 1, direction, limit }: ReadQuery) => {
+          pages += 1;
+          const between = events.filter(({ position }) => position > after && position < before);
+          const found = (direction === 'backward' ? between.toReversed() : between).slice(0, limit);
+          const end = direction === 'backward' ? 1 : count;
+          return { events: found, next: found.length === limit ? (found.at(-1)?.position ?? end) : end, head: count };
+        },
+      };
+    };
+
+    it('gives the limit of them, and leads on without a gap', async () => {
+      const log = marked((position) => position % 3 === 0, 5_000);
+      const seen: number[] = [];
+      for (let after = 0; ;) {
+        const page = await readBounded(log, { after, limit: 100, maxBytes: 1e6, labels });
+        expect(page.events.length).toBeLessThanOrEqual(100);
+        seen.push(...positions(page));
+        if (page.events.length === 0) break;
+        after = page.next;
+      }
+      expect(seen).toEqual(Array.from({ length: 1_666 }, (_, index) => 3 * (index + 1)));
+    });
+
+    it('does so backward as well', async () => {
+      const log = marked((position) => position % 2 === 0, 10);
+      const page = await readBounded(log, { after: 0, direction: 'backward', limit: 3, maxBytes: 1e6, labels });
+      expect([positions(page), page.next]).toEqual([[10, 8, 6], 6]);
+      const rest = await readBounded(log, {
+        after: 0,
+        before: 6,
+        direction: 'backward',
+        limit: 3,
+        maxBytes: 1e6,
+        labels,
+      });
+      expect(positions(rest)).toEqual([4, 2]);
+    });
+
+    it('looks through so much and no more, and says where to go on', async () => {
+      const log = marked(() => false, 50_000);
+      const page = await readBounded(log, { after: 0, limit: 10, maxBytes: 1e6, labels });
+      expect([page.events, page.next, log.pages()]).toEqual([[], 10_000, 10]);
+    });
+  });
 });

@@ -1,5 +1,5 @@
 import type { EventStore, ReadQuery } from '@tocsin/contracts';
-import { type RecordedEvent, toCloudEvent } from '@tocsin/domain';
+import { eventLabels, labelsContain, type RecordedEvent, toCloudEvent } from '@tocsin/domain';
 
 /** An event and its structured CloudEvent as JSON, written once for all who send it. */
 export interface SerializedEvent {
@@ -18,6 +18,8 @@ export interface BoundedPage {
 export interface LogFilter {
   types?: readonly string[] | undefined;
   subject?: string | undefined;
+  /** Labels that an event must carry in `data.labels`, all of them: the scope of who reads. */
+  labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Which events, in which direction, and how many at most. */
@@ -32,12 +34,41 @@ export function serialize(event: RecordedEvent): SerializedEvent {
   return { event, json: JSON.stringify(toCloudEvent(event)) };
 }
 
+/** Labels have no index: so many pages of so many events are looked through before what was found is given. */
+const MOST_PAGES = 10;
+const SEARCHED = 1_000;
+
 /**
  * Reads a page bounded by number and by bytes. The store bounds what it reads only roughly, since it does not know in which form events
- * leave; this counts what leaves.
+ * leave; this counts what leaves. With labels a page may be empty and `next` lead on all the same.
  */
 export async function readBounded(store: Pick<EventStore, 'read'>, request: PageRequest): Promise<BoundedPage> {
-  const { types, subject, ...bounds } = request;
+  const { labels, limit, maxBytes } = request;
+  if (labels === undefined) return readPage(store, request);
+  const found: SerializedEvent[] = [];
+  let bytes = 0;
+  for (let pages = 1, wanted = { ...request, limit: SEARCHED }; ; pages += 1) {
+    const page = await readPage(store, wanted);
+    for (const one of page.events) {
+      if (!labelsContain(eventLabels(one.event), labels)) continue;
+      found.push(one);
+      bytes += Buffer.byteLength(one.json) + 1;
+      if (found.length === limit || bytes >= maxBytes) {
+        return { events: found, next: one.event.position, head: page.head };
+      }
+    }
+    const from = boundOf(wanted);
+    if (page.next === from || pages === MOST_PAGES) return { events: found, next: page.next, head: page.head };
+    wanted = { ...wanted, ...(wanted.direction === 'backward' ? { before: page.next } : { after: page.next }) };
+  }
+}
+
+function boundOf({ direction, before, after }: PageRequest): number | undefined {
+  return direction === 'backward' ? before : after;
+}
+
+async function readPage(store: Pick<EventStore, 'read'>, request: PageRequest): Promise<BoundedPage> {
+  const { types, subject, labels: _labels, ...bounds } = request;
   const { after, maxBytes } = request;
   const page = await store.read({
     ...bounds,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventStore } from '@tocsin/contracts';
-import { type RecordedEvent, typeMatches } from '@tocsin/domain';
+import { eventLabels, labelsContain, type RecordedEvent, typeMatches } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { type LogFilter, readBounded, serialize, type SerializedEvent } from './bounded-page.js';
 import { Wakeup } from './wakeup.js';
@@ -106,8 +106,9 @@ export class LiveTail {
   }
 
   async #fromStore(after: number, filter: LogFilter): Promise<TailStep> {
-    const { types, subject } = filter;
-    const page = await readBounded(this.store, { after, types, subject, limit: PAGE_EVENTS, maxBytes: PAGE_BYTES });
+    const { types, subject, labels } = filter;
+    const bounds = { limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
+    const page = await readBounded(this.store, { after, types, subject, labels, ...bounds });
     return { events: page.events, position: page.next };
   }
 
@@ -175,5 +176,6 @@ export class LiveTail {
 
 function matches(event: RecordedEvent, filter: LogFilter): boolean {
   if (filter.subject !== undefined && event.subject !== filter.subject) return false;
+  if (filter.labels !== undefined && !labelsContain(eventLabels(event), filter.labels)) return false;
   return filter.types === undefined || filter.types.some((pattern) => typeMatches(pattern, event.type));
 }

@@ -1,7 +1,15 @@
 import { Controller, Get, Headers, Inject, Param, Query, Res } from '@nestjs/common';
 import { parseOrThrow } from '@tocsin/contracts';
-import { type CloudEvent, toCloudEvent, TocsinError } from '@tocsin/domain';
-import { RequireRole, zodQuery } from '@tocsin/platform';
+import { type CloudEvent, eventLabels, labelsContain, toCloudEvent, TocsinError } from '@tocsin/domain';
+import {
+  CurrentPrincipal,
+  KeyWatch,
+  type Principal,
+  RequireRole,
+  RespectsScope,
+  type WhileAllowed,
+  zodQuery,
+} from '@tocsin/platform';
 import type { ServerResponse } from 'node:http';
 import { type EventStreamOptions, writeEventStream } from './event-stream.js';
 import { LogReader } from './log-reader.js';
@@ -16,6 +24,7 @@ export const EVENT_STREAM_OPTIONS = Symbol('options of event streams');
 
 /** The log over HTTP, on every replica. */
 @RequireRole('viewer')
+@RespectsScope()
 @Controller('v1/events')
 export class ReadController {
   constructor(
@@ -29,20 +38,26 @@ export class ReadController {
    * one to pass as `before`.
    */
   @Get()
-  async list(@Query(zodQuery(listQuerySchema)) query: ListQuery, @Res() response: ServerResponse): Promise<void> {
+  async list(
+    @Query(zodQuery(listQuerySchema)) query: ListQuery,
+    @CurrentPrincipal() { scope: labels }: Principal,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
     const { type: types, order, ...bounds } = query;
     const direction = order === 'desc' ? 'backward' : 'forward';
-    const page = await this.log.page({ ...bounds, types, direction, maxBytes: PAGE_BYTES });
+    const page = await this.log.page({ ...bounds, types, labels, direction, maxBytes: PAGE_BYTES });
     const events = page.events.map(({ json }) => json).join(',');
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
     response.end(`{"events":[${events}],"next":${page.next}}`);
   }
 
-  /** Server-Sent Events from `Last-Event-ID`, else `after`, else from now on. */
+  /** Server-Sent Events from `Last-Event-ID`, else `after`, else from now on; they end when the key stops being good. */
   @Get('stream')
   async stream(
     @Query(zodQuery(streamQuerySchema)) query: StreamQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @CurrentPrincipal() { scope: labels }: Principal,
+    @KeyWatch() whileAllowed: WhileAllowed,
     @Res() response: ServerResponse,
   ): Promise<void> {
     const resumed =
@@ -51,17 +66,18 @@ export class ReadController {
         : parseOrThrow(lastEventIdSchema, lastEventId, 'Last-Event-ID');
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    const wanted = { after: resumed ?? query.after, types: query.type, subject: query.subject };
-    await this.readers.serve(wanted, gone.signal, (steps, signal) =>
+    const wanted = { after: resumed ?? query.after, types: query.type, subject: query.subject, labels };
+    await this.readers.serve(wanted, whileAllowed(gone.signal), (steps, signal) =>
       writeEventStream(response, steps, { ...this.streaming, signal }),
     );
   }
 
   /** One event, by position (digits) or by id. */
   @Get(':key')
-  async get(@Param('key') key: string): Promise<CloudEvent> {
+  async get(@Param('key') key: string, @CurrentPrincipal() { scope = {} }: Principal): Promise<CloudEvent> {
     const event = await this.log.get(key);
-    if (event === undefined) throw new TocsinError('TCN_NOT_FOUND', `there is no event ${key}`);
+    if (event === undefined || !labelsContain(eventLabels(event), scope))
+      throw new TocsinError('TCN_NOT_FOUND', `there is no event ${key}`);
     return toCloudEvent(event);
   }
 }

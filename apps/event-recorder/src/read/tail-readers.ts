@@ -41,7 +41,8 @@ export class TailReaders {
     try {
       const signal = AbortSignal.any([gone, this.#closing.signal]);
       const after = wanted.after ?? (await this.options.head());
-      await consume(tail.follow({ types: wanted.types, subject: wanted.subject, after, idleMs, signal }), signal);
+      const { types, subject, labels } = wanted;
+      await consume(tail.follow({ types, subject, labels, after, idleMs, signal }), signal);
     } finally {
       this.#open -= 1;
     }

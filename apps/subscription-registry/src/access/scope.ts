@@ -1,12 +1,12 @@
 import { jsonPointer } from '@tocsin/contracts';
-import { type Fault, TocsinError } from '@tocsin/domain';
+import { type Fault, labelsContain, TocsinError } from '@tocsin/domain';
 import { type Scope, scopeText } from '@tocsin/platform';
 
 type Labels = Readonly<Record<string, string>>;
 
 /** Does something with these labels lie in the scope of a key? Without a scope everything does. */
 export function inScope(labels: Labels, scope: Scope | undefined): boolean {
-  return Object.entries(scope ?? {}).every(([name, value]) => labels[name] === value);
+  return labelsContain(labels, scope ?? {});
 }
 
 /**

@@ -148,7 +148,7 @@ describe('a schema and a message that differ', () => {
 describe('google.protobuf.Struct', () => {
   it('is the JSON it stands for, null and empty values too', () => {
     const fields = {
-      nothing: { nullValue: 'NULL_VALUE' },
+      nothing: { nullValue: 'NULL_VALUE' as const },
       zero: { numberValue: 0 },
       no: { boolValue: false },
       empty: { stringValue: '' },

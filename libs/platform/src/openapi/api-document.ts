@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer, Reflector } from '@nestjs/core';
 import { API_DESCRIPTION, type ApiDescription } from './api-description.js';
 import { openApi, type OpenApi } from './openapi-document.js';
-import { servedRoutes, type ServedRoute } from './routes.js';
+import { type ServedCall, servedCalls, servedRoutes, type ServedRoute } from './routes.js';
 
 /** The API of this process: of all modules that live in it. */
 @Injectable()
@@ -17,6 +17,11 @@ export class ApiDocument {
   /** Every HTTP route that is served. */
   routes(): ServedRoute[] {
     return servedRoutes(this.modules, this.reflector);
+  }
+
+  /** Every gRPC call that is served. */
+  calls(): ServedCall[] {
+    return servedCalls(this.modules, this.reflector);
   }
 
   /** Made at the first call, when all modules are there. */

@@ -137,12 +137,24 @@ export interface TailResponse {
   position: number;
 }
 
-/** The append-only log of events: the same use cases as `/v1/events` over HTTP. */
+/**
+ * The append-only log of events: the same use cases as `/v1/events` over HTTP. Calls need the metadata `authorization: Bearer <key>`. A key with
+ * a scope (labels) appends and reads only events that carry its labels in `data.labels`.
+ */
 export interface EventLog {
-  /** Appends events: all of them or none. Answers after the commit. Repeating an append is safe: (source, id) is an event's key. */
+  /**
+   * Appends events: all of them or none. Answers after the commit. Repeating an append is safe: (source, id) is an event's key.
+   * Needs the role producer.
+   */
   append(request: AppendRequest): Promise<AppendResponse>;
-  /** One page of the log in order of position. */
+  /**
+   * One page of the log in order of position.
+   * Needs the role viewer.
+   */
   read(request: ReadRequest): Promise<ReadResponse>;
-  /** Follows the log: what is there after a position, then what comes, until the caller ends the call. */
+  /**
+   * Follows the log: what is there after a position, then what comes, until the caller ends the call, or the key stops being good.
+   * Needs the role viewer.
+   */
   tail(request: TailRequest): Observable<TailResponse>;
 }
