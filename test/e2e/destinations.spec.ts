@@ -61,7 +61,22 @@ describe.each(TOPOLOGIES)('destinations with secrets, %s', (topology) => {
     const basic = `Basic ${Buffer.from(`tocsin:${BASIC_PASSWORD}`).toString('base64')}`;
     expect(at('/hook').map((request) => request.headers.authorization)).toEqual([basic, basic]);
 
+    const tried = [];
+    for (const name of ['pager', 'chat', 'hook']) {
+      const preview = await tocsin.call('POST', `/v1/subscriptions/${name}/preview`, {});
+      expect([name, preview.status, preview.body.matched]).toEqual([name, 200, 2]);
+      const before = receiver.requests.length;
+      const test = await tocsin.call('POST', `/v1/subscriptions/${name}/test`);
+      expect([name, test.status]).toEqual([name, 200]);
+      expect(test.body).toMatchObject({ name, delivered: true, recorded: true });
+      expect(receiver.requests.slice(before)).toHaveLength(1);
+      tried.push(preview.body, test.body);
+    }
+    expect(at('/pager').at(-1)?.json).toMatchObject({ routing_key: ROUTING_KEY, event_action: 'trigger' });
+    expect(at('/hook').at(-1)).toMatchObject({ headers: { authorization: basic }, json: { test: true } });
+
     const shown = JSON.stringify([
+      tried,
       await tocsin.events(),
       (await tocsin.call('GET', '/v1/subscriptions')).body,
       (await tocsin.call('GET', '/v1/deliveries')).body,
