@@ -58,13 +58,19 @@ export class MemoryRecorder {
   }
 
   async #append(request: AppendRequest): Promise<{ events: Appended[] }> {
-    const appended = request.events.map((event): Appended => {
-      const there = this.events.find((old) => old.source === event.source && old.id === event.id);
-      if (there !== undefined) return { ...there, repeated: true };
-      const expected = request.expect?.[event.subject];
-      if (expected !== undefined && expected !== this.#version(event.subject)) {
-        throw new TocsinError('TCN_VERSION_CONFLICT', `${event.subject} is at ${this.#version(event.subject)}`);
+    const known = (event: { source: string; id: string }) =>
+      this.events.find((old) => old.source === event.source && old.id === event.id);
+    // Before the append: it may have several events of one subject, and is recorded as a whole or not at all.
+    const fresh = request.events.filter((event) => known(event) === undefined);
+    for (const { subject } of fresh) {
+      const expected = request.expect?.[subject];
+      if (expected !== undefined && expected !== this.#version(subject)) {
+        throw new TocsinError('TCN_VERSION_CONFLICT', `${subject} is at ${this.#version(subject)}`);
       }
+    }
+    const appended = request.events.map((event): Appended => {
+      const there = known(event);
+      if (there !== undefined) return { ...there, repeated: true };
       return { ...this.record({ ...event, extensions: event.extensions ?? {} } as RecordedEvent), repeated: false };
     });
     if (this.losesAnswers > 0) {

@@ -109,6 +109,13 @@ export class ObserverWorld {
     return name;
   }
 
+  /** Declares a target with any check. */
+  async declareCheck(name: string, check: Record<string, unknown>): Promise<string> {
+    const spec = targetSpecSchema.parse({ kind: 'node', labels: {}, check });
+    await this.bucket.put(name, { name, revision: (this.#revision += 1), spec });
+    return name;
+  }
+
   /** Declares a target that says by itself that it is alive. */
   async declareHeartbeat(name: string, token: string, check: Record<string, unknown> = {}): Promise<string> {
     const spec = targetSpecSchema.parse({
