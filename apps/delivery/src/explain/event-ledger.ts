@@ -11,6 +11,8 @@ export interface Fate {
   superseded?: { at: string; by: number };
   /** The subscription is held behind a position. */
   parked?: { after: number; since: string; reason: string };
+  /** The oldest event of the same subject that is still owed, and when it is due: in order of subjects this one waits for it. */
+  behind?: { position: number; nextAt: string };
   /** Everything up to here is settled or has a row. */
   checkpoint: number;
 }
@@ -27,13 +29,15 @@ const ROWS = `
     FROM delivery.dead WHERE position = $1 AND subscription = ANY ($2)
   UNION ALL SELECT subscription, 'superseded', at, by_position, NULL
     FROM delivery.superseded WHERE subscription = ANY ($2) AND subject = $3 AND first_position <= $1 AND by_position > $1
+  UNION ALL (SELECT DISTINCT ON (subscription) subscription, 'behind', next_at, position, NULL
+    FROM delivery.pending WHERE subscription = ANY ($2) AND subject = $3 AND position < $1 ORDER BY subscription, position)
   UNION ALL SELECT subscription, 'parked', since, position, reason
     FROM delivery.parked WHERE subscription = ANY ($2)`;
 const CHECKPOINTS = 'SELECT id, checkpoint FROM delivery.shard';
 
 interface LedgerRow {
   subscription: string;
-  kind: 'pending' | 'dead' | 'superseded' | 'parked';
+  kind: 'pending' | 'dead' | 'superseded' | 'parked' | 'behind';
   at: string;
   number: number;
   reason: string | null;
@@ -84,6 +88,9 @@ function put(fate: Fate, { kind, at, number, reason }: LedgerRow): void {
     case 'superseded':
       // The next one of several, as the reader of the ledger has it.
       if (fate.superseded === undefined || number < fate.superseded.by) fate.superseded = { at, by: number };
+      return;
+    case 'behind':
+      fate.behind = { position: number, nextAt: at };
       return;
     case 'parked':
       fate.parked = { after: number, since: at, reason: reason ?? '' };

@@ -8,6 +8,7 @@ import type { EventLedger } from './event-ledger.js';
 import { eventName } from './event-name.js';
 import { stepsOf } from './steps.js';
 import type { EventStory, SubscriptionStory } from './story.js';
+import { eventSummary } from './summary.js';
 import { subscriptionStory } from './subscription-story.js';
 import { suppressionsOf } from './suppression.js';
 
@@ -37,18 +38,22 @@ export class EventStories {
     const traceId = spanContextOf(event.extensions['traceparent'])?.traceId;
     const { episode, reconciles } = event.extensions;
     const change = changeOf(event);
-    return {
+    const told = {
       ...eventName(event),
+      ...(change === undefined ? {} : { change: shown(change) }),
+      ...(suppressed.length === 0 ? {} : { suppressed }),
+      subscriptions,
+      subscriptionsLeftOut: leftOut,
+    };
+    return {
+      ...told,
+      summary: eventSummary(told, only),
       source: event.source,
       sequence: event.version,
       ...(typeof episode === 'string' ? { episode } : {}),
       ...(traceId === undefined ? {} : { traceId }),
-      ...(change === undefined ? {} : { change: shown(change) }),
-      ...(suppressed.length === 0 ? {} : { suppressed }),
       ...(typeof reconciles === 'string' ? { reconciles: reconciles.split(',') } : {}),
       steps: stepsOf(event, { change, suppressed, subscriptions, traceId }),
-      subscriptions,
-      subscriptionsLeftOut: leftOut,
     };
   }
 

@@ -32,6 +32,7 @@ const subscriptionStorySchema = z
 const eventStorySchema = z
   .looseObject({
     ...nameShape,
+    summary: z.string().meta({ description: 'What happened, and who was told, in a sentence' }),
     suppressed: z.array(z.looseObject({ by: z.string(), text: z.string() })).optional(),
     steps: z.array(
       z.looseObject({ at: z.string(), what: z.string(), text: z.string(), subscription: z.string().optional() }),

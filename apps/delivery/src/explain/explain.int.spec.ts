@@ -301,7 +301,7 @@ describe('an explanation', () => {
     expect(after).toMatchObject({ events: [], before: { position: position + 1 } });
     expect(await explain({ subject: 'node/nowhere' })).toMatchObject({
       events: [],
-      summary: 'nothing is recorded about node/nowhere',
+      summary: 'nothing is recorded about node/nowhere, so nobody was told of anything',
     });
   });
 

@@ -52,7 +52,7 @@ export class Explainer {
       ...(after === undefined ? {} : { after: eventName(after) }),
       beside: beside.map(eventName),
     };
-    return { ...answer, summary: summaryOf(answer, question.subscription) };
+    return { ...answer, summary: summaryOf(answer) };
   }
 
   /**

@@ -61,6 +61,8 @@ export interface SubscriptionStory {
 
 /** The story of one event: from what was seen to the last attempt. */
 export interface EventStory extends EventName {
+  /** What happened, and who was told, in a sentence. */
+  summary: string;
   source: string;
   /** Place within its subject. */
   sequence: number;

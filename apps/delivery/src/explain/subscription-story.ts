@@ -25,6 +25,11 @@ export function subscriptionStory(
     const text = `told at ${delivered.startedAt}, ${countOf(delivered.number)}: ${attemptText(delivered)}${asked}`;
     return { ...told, outcome: 'delivered', answer: text, delivery, at: delivered.startedAt, ...again };
   }
+  if (fate.behind !== undefined && waitsInOrder(answer) && fate.attempts.length === 0) {
+    const { position, nextAt } = fate.behind;
+    const text = `not told yet: it waits behind event ${position} of the same subject, which is due at ${nextAt}${heldText(fate)}`;
+    return { ...told, outcome: 'pending', answer: text, delivery };
+  }
   if (fate.pending !== undefined) {
     const { nextAt } = fate.pending;
     const last = fate.attempts.at(-1);
@@ -57,6 +62,11 @@ export function subscriptionStory(
   }
   const text = 'it should have been told, and the ledger knows nothing of it: `tocsin verify` says more';
   return { ...told, outcome: 'unaccounted', answer: text, delivery };
+}
+
+/** Does an event wait for the one before it of its subject? */
+function waitsInOrder(answer: MatchAnswer): boolean {
+  return answer.matched && !answer.history && answer.revision.spec.order === 'subject';
 }
 
 /** How an attempt ended, for people. */

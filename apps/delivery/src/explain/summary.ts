@@ -1,17 +1,28 @@
 import type { EventName, EventStory, Explanation, SubscriptionStory } from './story.js';
 
+type Told = Pick<
+  EventStory,
+  'subject' | 'change' | 'type' | 'time' | 'position' | 'subscriptions' | 'suppressed' | 'subscriptionsLeftOut'
+>;
+
 type Answered = Pick<Explanation, 'subject' | 'at' | 'events' | 'before' | 'after' | 'beside'>;
 
 /** The whole explanation in a sentence or two. */
-export function summaryOf(answer: Answered, subscription: string | undefined): string {
+export function summaryOf(answer: Answered): string {
   const { subject, at, events, before, after } = answer;
   if (events.length === 0) {
-    if (before === undefined && after === undefined) return `nothing is recorded about ${subject}`;
+    if (before === undefined && after === undefined)
+      return `nothing is recorded about ${subject}, so nobody was told of anything${doubts(answer)}`;
     const when = at === undefined ? '' : ` around ${at}`;
     const nearest = [named('before', before), named('after', after)].filter((text) => text !== undefined).join(', ');
     return `nothing is recorded about ${subject}${when}, so nobody was told; the nearest ${nearest}${doubts(answer)}`;
   }
-  return events.map((event) => `${whatHappened(event)}: ${whoWasTold(event, subscription)}`).join('; ');
+  return events.map((event) => event.summary).join('; ');
+}
+
+/** What happened, and who was told, in a sentence. */
+export function eventSummary(event: Told, only: string | undefined): string {
+  return `${whatHappened(event)}: ${whoWasTold(event, only)}`;
 }
 
 function named(where: string, event: EventName | undefined): string | undefined {
@@ -26,12 +37,12 @@ function doubts({ beside }: Answered): string {
     : `; but see ${telling.map(({ type, position }) => `${type} (event ${position})`).join(', ')}`;
 }
 
-function whatHappened({ subject, change, type, time, position }: EventStory): string {
+function whatHappened({ subject, change, type, time, position }: Told): string {
   const what = change === undefined ? type : `${change.from} → ${change.to}`;
   return `${subject} ${what} at ${time} (event ${position})`;
 }
 
-function whoWasTold({ subscriptions, suppressed, subscriptionsLeftOut }: EventStory, only: string | undefined): string {
+function whoWasTold({ subscriptions, suppressed, subscriptionsLeftOut }: Told, only: string | undefined): string {
   const suppression = suppressed?.map(({ text }) => text).join(', ');
   const [single] = subscriptions;
   if (only !== undefined && single !== undefined) {

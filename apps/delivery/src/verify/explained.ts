@@ -78,8 +78,8 @@ export class Explained implements PromiseCheck {
       this.#findings.add(`delivery ${deliveryId(position, subscription)}: attempt ${attempts} is missing`);
     }
     const checked =
-      `${this.#attempts} attempts of ${this.#deliveries} deliveries, each with its answer; ` +
-      `${this.#withheld} changes kept back, each with its reason`;
+      `attempts: ${this.#attempts}, of deliveries: ${this.#deliveries}, each with its answer; ` +
+      `changes kept back: ${this.#withheld}, each with its reason`;
     return this.#findings.verdict(5, checked);
   }
 

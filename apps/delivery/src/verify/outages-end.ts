@@ -44,8 +44,8 @@ export class OutagesEnd implements PromiseCheck {
   verdict(): PromiseVerdict {
     const last = [...this.#told.values()].filter(({ to }) => to !== 'up').length;
     const checked =
-      `${this.#begun} outages were announced: ${this.#ended} ended, ${this.#ends} times told to whom it concerned; ` +
-      `${last} last`;
+      `outages announced: ${this.#begun}, of which ${this.#ended} ended and ${last} last; ` +
+      `ends that went where the beginning went: ${this.#ends}`;
     return this.#findings.verdict(2, checked);
   }
 

@@ -86,7 +86,7 @@ export class Overtaken implements PromiseCheck {
       );
     }
     const share = this.#first === 0 ? '' : `, ${percent(this.#prompt / this.#first)} within ${PROMPT_MS / 1_000} s`;
-    const checked = `${this.#first} first attempts${share}; ${this.#looked} later than ${LATE_MS / 1_000} s were looked into`;
+    const checked = `first attempts: ${this.#first}${share}; looked into, being later than ${LATE_MS / 1_000} s: ${this.#looked}`;
     return this.#findings.verdict(3, checked);
   }
 

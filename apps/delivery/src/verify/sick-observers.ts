@@ -37,8 +37,8 @@ export class SickObservers implements PromiseCheck {
 
   verdict(): PromiseVerdict {
     const checked =
-      `${this.#quorum + this.#single} outages: ${this.#quorum} confirmed by a quorum, ${this.#single} by one observer ` +
-      `that says so; ${this.#isolations} times an observer was cut off`;
+      `outages recorded: ${this.#quorum + this.#single}, confirmed by a quorum: ${this.#quorum}, by one observer that says so: ` +
+      `${this.#single}; observers cut off: ${this.#isolations}`;
     return this.#findings.verdict(4, checked);
   }
 

@@ -136,13 +136,15 @@ describe('the check of the promises', () => {
       [1, 2, 3, 4, 5].map((promise) => [promise, true, []]),
     );
     const checked = found.map((one) => one.checked);
-    expect(checked[0]).toMatch(/^\d+ events, 5 to be told = 5 delivered \+ 0 pending/);
-    expect(checked[1]).toBe('2 outages were announced: 1 ended, 1 times told to whom it concerned; 1 last');
-    expect(checked[2]).toMatch(/^5 first attempts, /);
-    expect(checked[3]).toMatch(
-      /^3 outages: 3 confirmed by a quorum, 0 by one observer .*; 1 times an observer was cut off$/,
+    expect(checked[0]).toMatch(/^events: \d+, to be told: 5 = 5 delivered \+ 0 pending/);
+    expect(checked[1]).toBe(
+      'outages announced: 2, of which 1 ended and 1 last; ends that went where the beginning went: 1',
     );
-    expect(checked[4]).toMatch(/^6 attempts of 5 deliveries, .*; 1 changes kept back/);
+    expect(checked[2]).toMatch(/^first attempts: 5, /);
+    expect(checked[3]).toMatch(
+      /^outages recorded: 3, confirmed by a quorum: 3, by one observer that says so: 0; observers cut off: 1$/,
+    );
+    expect(checked[4]).toMatch(/^attempts: 6, of deliveries: 5, .*; changes kept back: 1,/);
   });
 
   it('is answered over HTTP, line by line', async () => {

@@ -64,7 +64,7 @@ function toldVerdict({ accepted, events, missing, missingCount, ...fates }: Deli
   return {
     promise: 1,
     ok: missingCount === 0,
-    checked: `${events} events, ${accepted} to be told = ${parts.join(' + ')}`,
+    checked: `events: ${events}, to be told: ${accepted} = ${parts.join(' + ')}`,
     findings: missing.slice(0, 20).map((id) => `delivery ${id}: the ledger knows nothing of it`),
     findingCount: missingCount,
   };

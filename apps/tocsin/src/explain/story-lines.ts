@@ -7,7 +7,7 @@ import { tableLines } from '../command-line/table.js';
 export function explanationLines(explanation: Explanation): string[] {
   const { summary, events, beside, before, after } = explanation;
   return [
-    paint.bold(cell(summary)),
+    ...(events.length === 0 ? [summary] : events.map((event) => event.summary)).map((line) => paint.bold(cell(line))),
     ...events.flatMap((event) => ['', ...storyLines(event)]),
     ...(beside.length === 0 ? [] : ['', 'Around that time also:', ...beside.map((event) => `  ${nameText(event)}`)]),
     ...nearestLines(events.length > 0 ? [] : [before, after]),
