@@ -35,6 +35,13 @@ export const SPANS = {
     parent: 'the `request`',
     covers: 'the handling of a request over NATS; the subject follows the name',
   },
+  vote: {
+    name: 'vote',
+    kind: SpanKind.INTERNAL,
+    parent: 'none: most suspicions end here, so it begins a trace',
+    covers:
+      'a suspicion put to other observers, until the last has answered or the time is up; each `request` below it is one of them',
+  },
   append: {
     name: 'append',
     kind: SpanKind.INTERNAL,

@@ -1,6 +1,7 @@
 import { PROBE_RPC, voteReplySchema, type VoteRequest } from '@tocsin/contracts';
 import { votersFor, type Clock, type Evidence, type ObserverSeat, type VoteCast } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
+import { inSpan } from '@tocsin/tracing';
 import type { Target } from '../targets/target.js';
 import type { Electorate } from './electorate.js';
 
@@ -33,7 +34,15 @@ export class PeerElectorate implements Electorate {
   async ask(target: Target, deadlineMs: number): Promise<VoteCast[]> {
     const { self, seats } = this.#deps;
     const asked = votersFor(target.subject, self, seats(), ASKED);
-    return Promise.all(asked.map((seat) => this.#askOne(seat, target, deadlineMs)));
+    if (asked.length === 0) return [];
+    const attributes = { 'tocsin.subject': target.subject, 'tocsin.observer': self.id };
+    return inSpan('vote', { parent: 'none', attributes }, async (span) => {
+      const votes = await Promise.all(asked.map((seat) => this.#askOne(seat, target, deadlineMs)));
+      for (const kind of ['fail', 'pass', 'abstain'] as const) {
+        span.setAttribute(`tocsin.votes.${kind}`, votes.filter(({ vote }) => vote === kind).length);
+      }
+      return votes;
+    });
   }
 
   async #askOne(seat: ObserverSeat, target: Target, deadlineMs: number): Promise<VoteCast> {
