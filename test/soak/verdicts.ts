@@ -34,15 +34,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** These grow with what was recorded and told, as they must; all others keep their size. */
-const GROWS_WITH_THE_LOG = new Set([
-  'log.event',
-  'log.event_key',
-  'log.subject_head',
-  'delivery.attempt',
-  'delivery.attempt_delivered',
-]);
+const GROWS_WITH_THE_LOG = new Set(['log.event', 'log.event_key', 'log.subject_head', 'delivery.attempt']);
 /** A table that keeps its size may still gain a page here and there, and what vacuum has not yet cleared. */
 const TABLE_LEAST = 2 * MEBIBYTE;
+/** Smaller ones are not listed one by one. */
+const SMALL_TABLE = MEBIBYTE / 2;
 
 /** Everything that was measured, for the plot. */
 export function panelsOf(recorder: Recorder): Panel[] {
@@ -67,12 +63,7 @@ export function verdictsOf(recorder: Recorder, warmUp: number): Verdict[] {
       return { what: `${title}, ${name}`, ok: !trend.grows, figures };
     });
   });
-  const tables = [...recorder.of('tables')].map(([name, points]) => {
-    const figures = `${mebibytes(points[0]?.value ?? 0)} at first, ${mebibytes(last(points))} at the end`;
-    if (GROWS_WITH_THE_LOG.has(name))
-      return { what: `table ${name}`, ok: true, figures: `${figures}: grows with the log` };
-    return { what: `table ${name}`, ok: !trendOf(points, warmUp, 0.1, TABLE_LEAST).grows, figures };
-  });
+  const tables = tablesOf(recorder, warmUp);
   const rests = ['waiting', 'lag'].flatMap((kind) =>
     [...recorder.of(kind)].map(([name, points]) => {
       const most = Math.max(...points.map(({ value }) => value));
@@ -84,6 +75,22 @@ export function verdictsOf(recorder: Recorder, warmUp: number): Verdict[] {
     }),
   );
   return [...memory, ...tables, ...rests];
+}
+
+/** The large tables and those that grow one by one, the others together. */
+function tablesOf(recorder: Recorder, warmUp: number): Verdict[] {
+  const all = [...recorder.of('tables')].map(([name, points]) => {
+    const [first, end] = [points[0]?.value ?? 0, last(points)];
+    const withLog = GROWS_WITH_THE_LOG.has(name);
+    const ok = withLog || !trendOf(points, warmUp, 0.1, TABLE_LEAST).grows;
+    const figures = `${mebibytes(first)} at first, ${mebibytes(end)} at the end${withLog ? ': grows with the log' : ''}`;
+    return { what: `table ${name}`, ok, figures, shown: !ok || withLog || end >= SMALL_TABLE };
+  });
+  const small = all.filter(({ shown }) => !shown).length;
+  return [
+    ...all.filter(({ shown }) => shown),
+    { what: `${small} other tables`, ok: true, figures: `below ${mebibytes(SMALL_TABLE)} each, and none grows` },
+  ];
 }
 
 /** The whole of it for people. */

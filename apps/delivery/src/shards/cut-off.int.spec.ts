@@ -36,7 +36,7 @@ it('a replica that is cut off from NATS, but not from Postgres, gives its shards
   await line.restore();
   await around.append([{ type: TYPE, subject: 'thing/1' }]);
   await receiver.waitFor(3 * SUBSCRIPTIONS, 30_000);
-  const keys = receiver.requests.map(({ headers }) => `${String(headers['webhook-id'])}`);
+  const keys = receiver.requests.map(({ headers }) => String(headers['webhook-id']));
   expect(keys).toHaveLength(3 * SUBSCRIPTIONS);
   expect(new Set(keys).size).toBe(3);
 }, 180_000);
