@@ -141,6 +141,20 @@ export function eventStoreConformance(name: string, open: () => Promise<OpenEven
         expect(answers.map(({ version }) => version)).toEqual([1, 2]);
       });
 
+      it('compares an expected version once, with how the subject stood before the append', async () => {
+        const events = [event({ subject: 'node/several' }), event({ subject: 'node/several' })];
+        const answers = await store.append({ events, expect: { 'node/several': 0 } });
+        expect(answers.map(({ version }) => version)).toEqual([1, 2]);
+        expect(
+          await code(
+            store.append({
+              events: [event(), ...events.map(() => event({ subject: 'node/several' }))],
+              expect: { 'node/several': 1 },
+            }),
+          ),
+        ).toBe('TCN_VERSION_CONFLICT');
+      });
+
       it('answers a repeat although the version it expected has been left since, by itself', async () => {
         const request: AppendRequest = { events: [event({ subject: 'node/r' })], expect: { 'node/r': 0 } };
         const [place] = await store.append(request);
