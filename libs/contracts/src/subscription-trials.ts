@@ -27,12 +27,13 @@ const previewedEventSchema = z.object({
   type: z.string(),
   subject: z.string(),
   matches: z.boolean(),
-  clause: clauseSchema
+  clause: clauseSchema.optional().meta({
+    description: 'The first part of the subscription that does not ask for it; withheld: it is kept from everybody',
+  }),
+  why: z
+    .string()
     .optional()
-    .meta({
-      description: 'The first part of the subscription that does not ask for it; withheld: it is kept from everybody',
-    }),
-  why: z.string().optional().meta({ description: 'What was wanted and found there, or how the filter failed' }),
+    .meta({ description: 'What was wanted and found there, how the filter failed, or what withheld it' }),
 });
 export type PreviewedEvent = z.infer<typeof previewedEventSchema>;
 
@@ -97,12 +98,10 @@ export const subscriptionTestSchema = z.object({
 const testAnswerShape = {
   webhookId: z.string().meta({ description: 'What the request carried' }),
   delivered: z.boolean().meta({ description: 'The receiver took it' }),
-  outcome: z
-    .string()
-    .meta({
-      description:
-        'delivered, or what the answer would mean for an event: retry, retry-limited, dead, gone, misconfigured, auth, blocked',
-    }),
+  outcome: z.string().meta({
+    description:
+      'delivered, or what the answer would mean for an event: retry, retry-limited, dead, gone, misconfigured, auth, blocked',
+  }),
   status: z.int().optional(),
   errorClass: z
     .string()

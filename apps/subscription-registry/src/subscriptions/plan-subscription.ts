@@ -76,7 +76,9 @@ export function planSubscription(input: {
       ? undefined
       : { destination: declared.spec.destination, secrets: before },
   );
-  if (input.spec.filter !== undefined) checkFilter(input.spec.filter);
+  const { filter } = input.spec;
+  // What stands was found good when it was declared.
+  if (filter !== undefined && filter !== declared?.spec.filter) checkFilter(filter);
   input.checkDestination(destination);
   const { redacted, secrets: hidden } = splitDestination(destination);
   const spec = { ...input.spec, destination: redacted };

@@ -7,7 +7,15 @@ import {
   previewRequestSchema,
   type SubscriptionSpec,
 } from '@tocsin/contracts';
-import { type Clock, isTocsinError, type Mismatch, mismatchOf, type RecordedEvent, TocsinError } from '@tocsin/domain';
+import {
+  type Clock,
+  isTocsinError,
+  type Mismatch,
+  mismatchOf,
+  type RecordedEvent,
+  TocsinError,
+  WITHHELD,
+} from '@tocsin/domain';
 import { previewRequests } from '@tocsin/webhook';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Requester } from '../log/registry-log.js';
@@ -126,7 +134,7 @@ function previewed(event: RecordedEvent, mismatch: Mismatch | undefined): Previe
   const { position, time, type, subject } = event;
   const base = { position, time, type, subject: cut(subject), matches: mismatch === undefined };
   if (mismatch === undefined) return base;
-  const why = whyOf(mismatch);
+  const why = mismatch.clause === 'withheld' ? String(event.extensions[WITHHELD]) : whyOf(mismatch);
   return { ...base, clause: mismatch.clause, ...(why === undefined ? {} : { why: cut(why) }) };
 }
 

@@ -281,6 +281,10 @@ describe('a test', () => {
     expect(typesSentTo('curious').filter((type) => type.includes('.test'))).toEqual([]);
     expect(typesSentTo('tested')).toEqual(['io.tocsin.subscription.test']);
     expect((await call('GET', '/v1/deliveries?subscription=tested')).body.items).toEqual([]);
+    const subscription = specOf({ types: ['io.tocsin.subscription.test'] });
+    const preview = await call('POST', '/v1/subscriptions/curious/preview', { subscription });
+    expect(preview.body).toMatchObject({ matched: 0, unmatched: { withheld: 1 }, newestMatch: null });
+    expect(preview.body.events).toContainEqual(expect.objectContaining({ clause: 'withheld', why: 'test' }));
     await call('DELETE', '/v1/subscriptions/curious');
   });
 
