@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergePatch } from './merge-patch.js';
 import { splitName } from './name.js';
-import { pageOf, parseListQuery } from './page.js';
+import { pageOf, pageStatement, parseListQuery } from './page.js';
 
 describe('JSON Merge Patch', () => {
   // The cases of RFC 7396, appendix A.
@@ -70,5 +70,26 @@ describe('the name in a body', () => {
     expect(splitName('a', { kind: 'node' })).toEqual({ kind: 'node' });
     expect(splitName('a', null)).toBeNull();
     expect(() => splitName('a', { name: 'b' })).toThrow('/name');
+  });
+});
+
+describe('the statement of a page', () => {
+  const request = { after: 'a', limit: 100, labels: {} };
+
+  it('asks for labels only where some are asked for', () => {
+    expect(pageStatement('target', request)).toEqual({
+      sql: 'SELECT * FROM registry.target WHERE name > $1 ORDER BY name LIMIT $2',
+      params: ['a', 101],
+    });
+    expect(pageStatement('subscription', { ...request, scope: { team: 'x' } })).toEqual({
+      sql: 'SELECT * FROM registry.subscription WHERE name > $1 AND labels @> $3::jsonb ORDER BY name LIMIT $2',
+      params: ['a', 101, '{"team":"x"}'],
+    });
+  });
+
+  it('asks for those of the scope and those of the question, also where they contradict each other', () => {
+    const { sql, params } = pageStatement('target', { ...request, labels: { team: 'y' }, scope: { team: 'x' } });
+    expect(sql).toContain('labels @> $3::jsonb AND labels @> $4::jsonb');
+    expect(params).toEqual(['a', 101, '{"team":"y"}', '{"team":"x"}']);
   });
 });

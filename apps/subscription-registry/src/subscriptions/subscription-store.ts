@@ -1,15 +1,9 @@
 import type { SubscriptionSpec, SubscriptionView } from '@tocsin/contracts';
 import type { Queryable } from '@tocsin/postgres';
-import { type Page, pageOf, type PageRequest } from '../request/page.js';
+import { type Page, pageOf, type PageRequest, pageStatement } from '../request/page.js';
 import { subscriptionSubject } from '../projection/change.js';
 
-const SHOWN = `SELECT name, spec, revision, created_at, updated_at FROM registry.subscription`;
-const ONE = `${SHOWN} WHERE name = $1`;
-// Walks the primary key; with labels, subscription_labels where that is the shorter way.
-const PAGE = `${SHOWN}
-   WHERE name > $1 AND labels @> $2::jsonb AND labels @> $3::jsonb
-   ORDER BY name
-   LIMIT $4`;
+const ONE = `SELECT name, spec, revision, created_at, updated_at FROM registry.subscription WHERE name = $1`;
 const STANDING = `
   SELECT v.subject, v.version, s.spec, s.revision, s.owner, s.sealed_ref, sealed.envelope
     FROM registry.subject_version v
@@ -60,12 +54,8 @@ export class SubscriptionStore {
 
   /** Subscriptions in order of their names. */
   async page(request: PageRequest): Promise<Page<SubscriptionView>> {
-    const rows = await this.#database.query<ShownRow>(PAGE, [
-      request.after,
-      JSON.stringify(request.labels),
-      JSON.stringify(request.scope ?? {}),
-      request.limit + 1,
-    ]);
+    const { sql, params } = pageStatement('subscription', request);
+    const rows = await this.#database.query<ShownRow>(sql, params);
     return pageOf(rows.map(viewOf), request.limit);
   }
 

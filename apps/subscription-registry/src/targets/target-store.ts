@@ -1,18 +1,16 @@
 import type { AnnouncedState, HeartbeatTokens, TargetSpec, TargetView } from '@tocsin/contracts';
 import type { Queryable } from '@tocsin/postgres';
 import { targetDeclarationSubject } from '../projection/change.js';
-import { type Page, pageOf, type PageRequest } from '../request/page.js';
+import { type Page, pageOf, type PageRequest, pageStatement } from '../request/page.js';
 
-const SHOWN = `
+// Index: target_health_pkey, once a target; the planner must not read the whole table for a page.
+const shown = (targets: string) => `
   SELECT t.name, t.spec, t.revision, t.created_at, t.updated_at, h.state, h.since, h.episode
-    FROM registry.target t
-    LEFT JOIN registry.target_health h ON h.kind = t.kind AND h.name = t.name`;
-const ONE = `${SHOWN} WHERE t.name = $1`;
-// Walks the primary key; with labels, target_labels where that is the shorter way.
-const PAGE = `${SHOWN}
-   WHERE t.name > $1 AND t.labels @> $2::jsonb AND t.labels @> $3::jsonb
-   ORDER BY t.name
-   LIMIT $4`;
+    FROM (${targets}) t
+    LEFT JOIN LATERAL (
+         SELECT state, since, episode FROM registry.target_health WHERE kind = t.kind AND name = t.name OFFSET 0) h ON true
+   ORDER BY t.name`;
+const ONE = shown('SELECT * FROM registry.target WHERE name = $1');
 const STANDING = `
   SELECT s.subject, s.version, t.spec, t.revision, t.owner, t.heartbeat
     FROM registry.subject_version s
@@ -63,12 +61,8 @@ export class TargetStore {
 
   /** Targets in order of their names. */
   async page(request: PageRequest): Promise<Page<TargetView>> {
-    const rows = await this.#database.query<ShownRow>(PAGE, [
-      request.after,
-      JSON.stringify(request.labels),
-      JSON.stringify(request.scope ?? {}),
-      request.limit + 1,
-    ]);
+    const { sql, params } = pageStatement('target', request);
+    const rows = await this.#database.query<ShownRow>(shown(sql), params);
     return pageOf(rows.map(viewOf), request.limit);
   }
 

@@ -37,8 +37,10 @@ export async function apply(options: ApplyOptions): Promise<void> {
     async (client) => {
       try {
         if (options.dryRun === true) return await client.apply({ ...request, dryRun: true });
-        const expect = kept?.expect ?? (await agreedOn(client, request, options, progress))?.revisions;
+        const planned = kept === undefined ? await agreedOn(client, request, options, progress) : undefined;
+        const expect = kept?.expect ?? planned?.revisions;
         if (expect === undefined) return undefined;
+        if (planned !== undefined && isEmpty(planned)) return nothingToDo(planned);
         const what = `applying ${kept?.file ?? options.file}: ${Object.keys(expect).length} changes`;
         return await progress.during(what, () => client.apply({ ...request, expect }));
       } catch (error) {
@@ -75,6 +77,12 @@ async function agreedOn(
   } finally {
     terminal.close();
   }
+}
+
+/** What an apply answers that has nothing to do. */
+function nothingToDo({ unchanged }: Plan): ApplyReply {
+  const none = { created: [], updated: [], deleted: [] };
+  return { ...none, unchanged, takenOver: {}, revisions: {}, secrets: {}, tokens: {} };
 }
 
 async function requireSameServer(kept: PlanFile, options: ApplyOptions): Promise<void> {
