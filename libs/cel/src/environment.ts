@@ -10,6 +10,7 @@ import {
   mapType,
 } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
+import { CALENDAR } from './calendar.js';
 import { CAPS } from './caps.js';
 import { budget, CapExceeded, charge } from './meter.js';
 import { METERED_RE2 } from './patterns.js';
@@ -44,6 +45,7 @@ const standard = celEnv({
   re2: METERED_RE2,
   funcs: [
     ...strings.filter(({ name }) => SAFE_FUNCTIONS.has(name)),
+    ...CALENDAR,
     celFunc(LOOP_RANGE, [listType(DYN), INT], listType(DYN), walk),
     celFunc(LOOP_RANGE, [mapType(DYN, DYN), INT], mapType(DYN, DYN), walk),
   ],
