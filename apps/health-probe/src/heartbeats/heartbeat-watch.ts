@@ -72,6 +72,8 @@ export class HeartbeatWatch {
   async look(target: Target): Promise<ProbeResult | VoidedProbe> {
     const nowMs = this.#nowMs();
     const since = this.#deps.listeningSinceMs();
+    // That nothing can be heard says nothing of the target, not even that nobody looks at it.
+    if (since === undefined) target.heardMs = nowMs;
     const { announced } = target.health;
     const listening = since === undefined ? {} : { listeningSinceMs: since };
     const [effect] = this.#hearken(target, { kind: 'look', nowMs, announced, ...listening });
