@@ -48,22 +48,30 @@ async function playAll(scenarios: readonly Scenario[]): Promise<Outcome[]> {
         const outcome = await play(next.scenario, next.seed, values.evidence);
         outcomes.push(outcome);
         process.stderr.write(`${progressLine(outcome)}\n`);
+        // At once: many runs take hours, and what is known so far is worth reading, also if they are ended early.
+        if (values.markdown !== undefined) await writeFile(values.markdown, tableOf(outcomes));
       }
     }),
   );
-  // In the order of the table, whichever ended first.
+  return sorted(outcomes);
+}
+
+/** In the order of the table, whichever ended first. */
+function sorted(outcomes: readonly Outcome[]): Outcome[] {
   const order = new Map(SCENARIOS.map(({ name }, index) => [name, index]));
   return outcomes.toSorted(
     (one, other) => (order.get(one.scenario) ?? 0) - (order.get(other.scenario) ?? 0) || one.seed - other.seed,
   );
 }
 
+function tableOf(outcomes: readonly Outcome[]): string {
+  return `${markdownTable(sorted(outcomes))}\n\n${summary(outcomes)}\n`;
+}
+
 if (values.list) {
   for (const { name, what } of SCENARIOS) process.stdout.write(`${name.padEnd(24)} ${what}\n`);
 } else {
   const outcomes = await playAll(chosen());
-  const table = `${markdownTable(outcomes)}\n\n${summary(outcomes)}\n`;
-  if (values.markdown !== undefined) await writeFile(values.markdown, table);
-  process.stdout.write(values.json ? `${JSON.stringify(outcomes, undefined, 2)}\n` : table);
+  process.stdout.write(values.json ? `${JSON.stringify(outcomes, undefined, 2)}\n` : tableOf(outcomes));
   process.exitCode = outcomes.some(({ verdict }) => verdict === 'broken') ? 1 : 0;
 }
