@@ -4,6 +4,7 @@ import { EXIT, UsageError } from '../command-line/exit.js';
 import { note, print, printJson } from '../command-line/output.js';
 import { paint } from '../command-line/paint.js';
 import { currentConnection, withClient } from '../server/connection.js';
+import { agrees } from './agreement.js';
 import { type Plan, planOf } from './plan.js';
 import { APPLY_TIMEOUT_MS, type DeclareOptions, requestOf } from './plan-command.js';
 import { type PlanFile, readPlanFile, requireSameRequest } from './plan-file.js';
@@ -69,14 +70,8 @@ async function agreedOn(
   const asks = process.stdin.isTTY && process.stderr.isTTY && options.yes !== true;
   if (!asks || isEmpty(planned)) return planned;
   for (const line of planLines(planned, request)) note(line);
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question('\nApply this? Only "yes" does: ');
-    return answer.trim() === 'yes' ? planned : undefined;
-  } finally {
-    terminal.close();
-  }
+  const terminal = { input: process.stdin, output: process.stderr };
+  return (await agrees('\nApply this? Only "yes" does: ', terminal)) ? planned : undefined;
 }
 
 /** What an apply answers that has nothing to do. */
