@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type ServerOptions, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import { list, withExamples, withJson, withServer } from '../command-line/arguments.js';
+import type { KeyOptions } from './keys-command.js';
 
 /** `keys create`; the rest of their life is `get keys` and `delete keys`. */
 export function registerKeys(program: Command): void {
@@ -13,19 +14,16 @@ export function registerKeys(program: Command): void {
         .choices(['admin', 'editor', 'viewer', 'producer'])
         .makeOptionMandatory(),
     )
+    .option('-l, --labels <name=value>', 'let it see and change only what carries these labels, all of them', list)
     .option('--description <text>', 'what it is for')
     .option('--expires <time>', 'refuse it from this time on, such as 2030-01-31T12:00:00Z');
   withExamples(
     withServer(withJson(create)),
     'tocsin keys create ci --role editor --description "applies tocsin.yaml" > key.txt',
+    'tocsin keys create team-a --role editor --labels team=a',
     'tocsin keys create billing --role producer --expires 2030-01-31T12:00:00Z',
-  ).action(
-    async (
-      name: string,
-      options: ServerOptions & { role: string; description?: string; expires?: string; json?: boolean },
-    ) => {
-      const { createKey } = await import('./keys-command.js');
-      await createKey(name, options);
-    },
-  );
+  ).action(async (name: string, options: KeyOptions) => {
+    const { createKey } = await import('./keys-command.js');
+    await createKey(name, options);
+  });
 }
