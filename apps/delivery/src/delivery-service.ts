@@ -18,6 +18,7 @@ import { AttemptTraces } from './send/attempt-trace.js';
 import type { DeliveryStatistics } from './send/delivery-statistics.js';
 import { Dispatcher } from './send/dispatcher.js';
 import { SealedDestinations } from './send/sealed-destinations.js';
+import type { ShardFigures } from './shards/balance.js';
 import { ShardKeeper } from './shards/shard-keeper.js';
 import { ShardLeases } from './shards/shard-leases.js';
 import { TestResponder } from './trial/test-responder.js';
@@ -120,16 +121,29 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
 
   #gauges(): void {
     const meter = metrics.getMeter('tocsin.delivery');
-    meter
-      .createObservableGauge('tocsin_waiting_deliveries', {
-        description: 'Deliveries in flight or waiting in this process; parked ones are not counted',
-      })
-      .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.tracked, 0)));
-    meter
-      .createObservableGauge('tocsin_parked_subscriptions', {
-        description: 'Subscriptions held at a position',
-      })
-      .addCallback((result) => result.observe(this.#keeper.runners.reduce((sum, runner) => sum + runner.parked, 0)));
+    const sums: [string, keyof ShardFigures, string][] = [
+      [
+        'tocsin_waiting_deliveries',
+        'waiting',
+        'Deliveries in flight or waiting in this process; parked ones are not counted',
+      ],
+      ['tocsin_parked_subscriptions', 'parked', 'Subscriptions held at a position'],
+      [
+        'tocsin_parked_deliveries',
+        'held',
+        'Matches that wait in the log behind parked subscriptions, of those met since this process owns the shards',
+      ],
+      [
+        'tocsin_missing_deliveries',
+        'missing',
+        'Deliveries taken on that have neither ended nor wait nor are parked: anything but 0 is a defect',
+      ],
+    ];
+    for (const [name, figure, description] of sums) {
+      meter.createObservableGauge(name, { description }).addCallback((result) => {
+        result.observe(this.#keeper.runners.reduce((sum, { figures }) => sum + figures[figure], 0));
+      });
+    }
     meter
       .createObservableGauge('tocsin_owned_shards', { description: 'Shards this replica owns' })
       .addCallback((result) => result.observe(this.#keeper.runners.length));

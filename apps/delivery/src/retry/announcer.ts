@@ -23,6 +23,14 @@ export class Announcer {
     private readonly signal: AbortSignal,
   ) {}
 
+  /** A new one: its row goes into the batch being gathered. */
+  announce(record: AnnouncementRecord): void {
+    this.take(
+      [record],
+      this.ledger.write((batch) => batch.announcement(record)),
+    );
+  }
+
   /** Those that the last owner left, or whose row is being written. They go out in this order. */
   take(records: readonly AnnouncementRecord[], written: Promise<void> = Promise.resolve()): void {
     written.then(

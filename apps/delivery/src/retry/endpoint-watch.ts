@@ -56,7 +56,9 @@ export class EndpointWatch {
   /** Takes in how an attempt ended. */
   learn(queue: SubscriptionQueue, learnt: Learnt): void {
     const { verdict, signal, probe, nowMs } = learnt;
+    const rested = queue.breaker.phase !== 'closed';
     queue.breaker = breakerRecords(queue.breaker, { signal, probe, nowMs });
+    if (rested && queue.breaker.phase === 'closed') queue.window.recovered();
     if (signal === 'success') queue.window.succeeded(queue.inFlight);
     else if (signal === 'failure') queue.window.failed();
     const known = this.#records.get(queue.name) ?? this.#fresh(queue.name);

@@ -18,6 +18,9 @@ export class DeliveryStatistics {
   readonly #deliveries = this.#meter.createCounter('tocsin_deliveries_total', {
     description: 'Deliveries that came to an end, by outcome: delivered, dead (given up), superseded by a newer event',
   });
+  readonly #accepted = this.#meter.createCounter('tocsin_accepted_deliveries_total', {
+    description: 'Deliveries taken on: matched, taken over with a shard, replayed, or asked for again by hand',
+  });
   readonly #dead = this.#meter.createCounter('tocsin_dead_deliveries_total', {
     description: 'Deliveries given up, by reason',
   });
@@ -33,10 +36,16 @@ export class DeliveryStatistics {
   });
 
   constructor() {
+    this.#accepted.add(0);
     // A series that begins with its first event has no rate at that event.
     for (const outcome of ['delivered', 'dead', 'superseded']) this.#deliveries.add(0, { outcome });
     this.#filterFailures.add(0);
     this.#tests.add(0, { outcome: 'delivered' });
+  }
+
+  /** Deliveries were taken on. */
+  accepted(count: number): void {
+    this.#accepted.add(count);
   }
 
   /** An attempt has ended. */

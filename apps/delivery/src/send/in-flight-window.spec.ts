@@ -24,4 +24,13 @@ describe('InFlightWindow', () => {
     for (let n = 0; n < 20; n += 1) window.failed();
     expect(window.limit).toBe(WINDOW_MIN);
   });
+
+  it('widens quickly again after a rest', () => {
+    const window = new InFlightWindow();
+    for (let n = 0; n < 5; n += 1) window.failed();
+    expect(window.limit).toBe(1);
+    window.recovered();
+    for (let n = 0; n < 7; n += 1) window.succeeded(window.limit);
+    expect(window.limit).toBe(8);
+  });
 });

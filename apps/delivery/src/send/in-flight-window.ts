@@ -23,6 +23,11 @@ export class InFlightWindow {
     this.#size = Math.min(this.#size + (this.#probing ? 1 : 1 / this.#size), WINDOW_MAX);
   }
 
+  /** The endpoint is back after a rest: what it takes now is found out anew, as quickly as at first. */
+  recovered(): void {
+    this.#probing = true;
+  }
+
   failed(): void {
     this.#probing = false;
     this.#size = Math.max(this.#size / 2, WINDOW_MIN);

@@ -7,7 +7,9 @@ import type { ParkedRecord } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 import type { LogSource } from '../match/log-source.js';
 import type { SubscriptionBook, SubscriptionRevision } from '../match/subscription-book.js';
+import type { DeliveryStatistics } from '../send/delivery-statistics.js';
 import type { SubscriptionQueue } from '../send/subscription-queue.js';
+import type { Balance } from './balance.js';
 import { Newest } from './newest.js';
 
 /** Deliveries held in memory for one subscription; what comes beyond is parked at a position and read again later. */
@@ -35,13 +37,14 @@ export function startsInPast({ from }: SubscriptionSpec): boolean {
 /** What the backlog needs of its shard. */
 export interface BacklogHost {
   readonly ledger: ShardLedger;
+  readonly balance: Balance;
   /** Position of the last event taken in. */
   readonly cursor: number;
   /** Aborted when nothing more is to be read. */
   readonly stopping: AbortSignal;
   queueOf(subscription: string): SubscriptionQueue;
-  /** Puts a delivery with a row into the queue, unless it is settled. */
-  takeUp(subscription: string, event: Pick<RecordedEvent, 'position' | 'subject'>, body?: RecordedEvent): void;
+  /** Puts a delivery with a row into the queue. @returns false if it is there, or settled */
+  takeUp(subscription: string, event: Pick<RecordedEvent, 'position' | 'subject'>, body?: RecordedEvent): boolean;
   wake(queue: SubscriptionQueue): void;
 }
 
@@ -57,7 +60,13 @@ export class Backlog {
 
   constructor(
     private readonly host: BacklogHost,
-    private readonly parts: { book: SubscriptionBook; log: LogSource; clock: Clock; logger: Logger },
+    private readonly parts: {
+      book: SubscriptionBook;
+      log: LogSource;
+      statistics: DeliveryStatistics;
+      clock: Clock;
+      logger: Logger;
+    },
   ) {}
 
   get size(): number {
@@ -85,6 +94,7 @@ export class Backlog {
     const parked = this.#parked.get(revision.name);
     if (parked === undefined || event.position <= parked.position) return false;
     if (revision.spec.delivery === 'latest') this.#newestOf(revision.name, event.position - 1).note(event);
+    this.host.balance.hold(revision.name, event.position);
     return true;
   }
 
@@ -119,15 +129,16 @@ export class Backlog {
   /** The subscription is gone. */
   removed(subscription: string): void {
     this.#newest.delete(subscription);
+    this.host.balance.remove(subscription);
     if (this.#parked.delete(subscription)) this.host.ledger.note((batch) => batch.parked(subscription, null));
   }
 
-  /** A delivery has left the queue: room for what is parked. */
+  /** A delivery has left the queue, or the endpoint has given a sign of life: room for what is parked. */
   roomIn(queue: SubscriptionQueue, success: boolean): void {
-    if (!this.#parked.has(queue.name) || queue.size > READ_ON_AT) return;
-    // While the endpoint rests, what waits keeps growing; only a sign of life ends that.
-    if (queue.latestOnly && !success && queue.size > 0) return;
-    this.readOn(queue.name);
+    if (!this.#parked.has(queue.name)) return;
+    // While the endpoint rests, what waits keeps growing; only a sign of life ends that. What comes then replaces what waits.
+    const has = queue.latestOnly ? !success && queue.size > 0 : queue.size > READ_ON_AT;
+    if (!has) this.readOn(queue.name);
   }
 
   /** Brings everything forward that may be. */
@@ -173,7 +184,8 @@ export class Backlog {
     const upTo = Math.min(page.next, this.host.cursor);
     for (const event of page.events) {
       if (event.position <= upTo && this.parts.book.wants(subscription, event)) {
-        this.host.takeUp(subscription, event, event);
+        this.host.balance.forward(subscription, event.position);
+        if (!this.host.takeUp(subscription, event, event)) this.host.balance.end();
       }
     }
     // One turn, one batch: the rows, and the position they are instead of.
@@ -201,8 +213,10 @@ export class Backlog {
     const newest = await this.#scan(parked, live.from, wants);
     if (newest === undefined) return;
     newest.merge(live);
+    const { balance } = this.host;
+    balance.forwardAll(subscription, newest.events);
     for (const one of newest.inOrder()) {
-      this.host.takeUp(subscription, { position: one.newest, subject: one.subject });
+      if (!this.host.takeUp(subscription, { position: one.newest, subject: one.subject })) balance.end();
       if (one.events > 1) this.#supersede(subscription, one);
     }
     this.#release(subscription);
@@ -216,7 +230,8 @@ export class Backlog {
     const newest = await this.#scan(parked, created, (event) => clauseMatches(revision.spec, event, askFilter));
     if (newest === undefined) return;
     for (const one of newest.inOrder()) {
-      this.host.takeUp(subscription, { position: one.newest, subject: one.subject });
+      const taken = this.host.takeUp(subscription, { position: one.newest, subject: one.subject });
+      if (taken) this.host.balance.accept();
     }
     this.park(subscription, created, PARKED_BACKLOG);
     this.host.wake(this.host.queueOf(subscription));
@@ -242,12 +257,15 @@ export class Backlog {
   #supersede(subscription: string, one: { subject: string; first: number; newest: number; events: number }): void {
     const { subject, first, newest: by, events } = one;
     const at = this.parts.clock.now();
+    this.host.balance.end(events - 1);
+    this.parts.statistics.superseded(events - 1);
     this.host.ledger.note((batch) => batch.superseded({ subscription, subject, first, by, events: events - 1, at }));
   }
 
   #release(subscription: string): void {
     this.#parked.delete(subscription);
     this.#newest.delete(subscription);
+    this.host.balance.release(subscription);
     this.host.ledger.note((batch) => batch.parked(subscription, null));
   }
 

@@ -43,6 +43,11 @@ export class Newest {
     }
   }
 
+  /** All that were met. */
+  get events(): number {
+    return [...this.#subjects.values()].reduce((sum, { events }) => sum + events, 0);
+  }
+
   /** By position of the newest, oldest first. */
   inOrder(): NewestOfSubject[] {
     return [...this.#subjects.values()].toSorted((a, b) => a.newest - b.newest);

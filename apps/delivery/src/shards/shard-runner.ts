@@ -3,7 +3,7 @@ import type { Clock, RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AnnouncementRecord, PendingRecord, ShardState } from '../ledger/records.js';
+import type { PendingRecord, ShardState } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 import type { LogSource } from '../match/log-source.js';
 import { tracedMatch } from '../match/match-span.js';
@@ -11,7 +11,9 @@ import type { SubscriptionChange, SubscriptionRevision } from '../match/subscrip
 import { Announcer } from '../retry/announcer.js';
 import { EndpointWatch, type Learnt } from '../retry/endpoint-watch.js';
 import type { Delivery, QueueOwner, SubscriptionQueue } from '../send/subscription-queue.js';
+import { Balance, type ShardFigures } from './balance.js';
 import { Backlog, MOST_TRACKED, PARKED_BACKLOG, PARKED_PAUSED, startsInPast } from './backlog.js';
+import { isOfThisLife } from './of-this-life.js';
 import { JustDelivered } from './just-delivered.js';
 import { LeaseTerm } from './lease-term.js';
 import { configure } from './queue-settings.js';
@@ -37,6 +39,7 @@ export interface ShardRunnerParts extends TrackingParts {
  * checkpoint is settled or has a row; what lies behind it is found again by reading the log.
  */
 export class ShardRunner implements QueueOwner {
+  readonly balance: Balance;
   readonly #tracked: TrackedDeliveries;
   readonly #stop = new AbortController();
   readonly #lease: LeaseTerm;
@@ -53,14 +56,15 @@ export class ShardRunner implements QueueOwner {
     readonly ledger: ShardLedger,
     private readonly parts: ShardRunnerParts,
   ) {
+    this.balance = new Balance(parts.statistics);
     this.#lease = new LeaseTerm(parts.clock, parts.breakOff);
-    this.#tracked = new TrackedDeliveries(this, ledger, parts, (name) => this.#heldUntil(name));
+    this.#tracked = new TrackedDeliveries(this, ledger, parts, (name) => this.#heldUntil(name), this.balance);
     this.#backlog = new Backlog(this, parts);
     this.#replays = new Replays(this, parts);
     this.#announcer = new Announcer(parts, ledger, this.#stop.signal);
     this.#watch = new EndpointWatch({
       keep: (name, record) => ledger.note((batch) => batch.endpoint(name, record)),
-      announce: (event) => this.#announce({ id: event.id, event }),
+      announce: (event) => this.#announcer.announce({ id: event.id, event }),
       disable: (name, reason) => this.#disable(name, reason),
       revisionOf: (name) => parts.book.current(name)?.fromPosition ?? 0,
     });
@@ -70,13 +74,10 @@ export class ShardRunner implements QueueOwner {
     return this.#cursor;
   }
 
-  /** Deliveries in memory, and subscriptions parked at a position. */
-  get tracked(): number {
-    return this.#tracked.size;
-  }
-
-  get parked(): number {
-    return this.#backlog.size;
+  /** What the metrics show of it. */
+  get figures(): ShardFigures {
+    const waiting = this.#tracked.size;
+    return { waiting, parked: this.#backlog.size, held: this.balance.held, missing: this.balance.missing(waiting) };
   }
 
   /** The smallest position that may still be matched here. */
@@ -170,14 +171,16 @@ export class ShardRunner implements QueueOwner {
     this.parts.dispatcher.wake(queue);
   }
 
-  takeUp(subscription: string, at: Pick<RecordedEvent, 'position' | 'subject'>, event?: RecordedEvent): void {
-    if (this.#before.has(subscription, at) || this.queueOf(subscription).at(at.position) !== undefined) return;
+  takeUp(subscription: string, at: Pick<RecordedEvent, 'position' | 'subject'>, event?: RecordedEvent): boolean {
+    if (this.#before.has(subscription, at) || this.queueOf(subscription).at(at.position) !== undefined) return false;
     this.#tracked.addWithRow(subscription, { position: at.position, subject: at.subject, event });
+    return true;
   }
 
   replay(subscription: string, event: RecordedEvent, replay: number, nextAt: number): void {
     const { position, subject } = event;
     this.ledger.note((batch) => batch.revive(subscription, position));
+    this.balance.accept();
     this.#tracked.addWithRow(subscription, { position, subject, event, replay, nextAt });
   }
 
@@ -186,13 +189,17 @@ export class ShardRunner implements QueueOwner {
   }
 
   settled(queue: SubscriptionQueue, delivery: Delivery, success: boolean): void {
+    this.balance.end();
     if (success) this.#justDelivered.note(delivery);
     this.#backlog.roomIn(queue, success);
     this.#replays.roomIn(queue);
   }
 
   learnt(queue: SubscriptionQueue, learnt: Learnt): void {
-    if (!queue.removed) this.#watch.learn(queue, learnt);
+    if (queue.removed) return;
+    this.#watch.learn(queue, learnt);
+    // Not only once the success is written down: the newest of each subject goes before all that waited.
+    if (queue.latestOnly && learnt.verdict === 'success') this.#backlog.roomIn(queue, true);
   }
 
   supersede(older: Delivery, by: number): void {
@@ -251,15 +258,8 @@ export class ShardRunner implements QueueOwner {
 
   #restore(row: PendingRecord): void {
     const { subscription } = row;
-    if (this.#isOfThisLife(row)) this.#tracked.restore(subscription, row);
+    if (isOfThisLife(row, this.parts.book, this.#watch)) this.#tracked.restore(subscription, row);
     else this.#tracked.buryAt(subscription, { ...row, hasRow: true }, 'subscription-removed');
-  }
-
-  /** Was it owed to the subscription that has the name now? What is from before its birth was, if that asked for its past. */
-  #isOfThisLife({ subscription, position, replay }: PendingRecord): boolean {
-    const birth = this.parts.book.birthOf(subscription);
-    if (birth === undefined) return false;
-    return position > birth.fromPosition || replay !== null || this.#watch.knows(subscription, birth.fromPosition);
   }
 
   #heldUntil(subscription: string): number {
@@ -291,10 +291,5 @@ export class ShardRunner implements QueueOwner {
     this.#backlog.removed(subscription);
     this.#replays.removed(subscription);
     this.#watch.removed(subscription);
-  }
-
-  #announce(record: AnnouncementRecord): void {
-    const written = this.ledger.write((batch) => batch.announcement(record));
-    this.#announcer.take([record], written);
   }
 }

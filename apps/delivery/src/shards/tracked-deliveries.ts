@@ -5,6 +5,7 @@ import type { DeliveryStatistics } from '../send/delivery-statistics.js';
 import type { Dispatcher } from '../send/dispatcher.js';
 import { type Delivery, type QueueOwner, SubscriptionQueue } from '../send/subscription-queue.js';
 import { MOST_TRACKED } from './backlog.js';
+import type { Balance } from './balance.js';
 import { configure, newDelivery } from './queue-settings.js';
 import { Unaccounted } from './unaccounted.js';
 
@@ -30,6 +31,7 @@ export class TrackedDeliveries {
     private readonly parts: TrackingParts,
     /** Until when nothing may be sent to a subscription, epoch milliseconds. */
     private readonly heldUntil: (subscription: string) => number,
+    private readonly balance: Balance,
   ) {
     this.#unaccounted = new Unaccounted(parts.clock);
   }
@@ -66,6 +68,7 @@ export class TrackedDeliveries {
 
   /** A delivery that has a row already. */
   restore(subscription: string, of: Omit<NewDelivery, 'hasRow' | 'event'>): void {
+    this.balance.accept();
     this.#add(this.queueOf(subscription), this.#made(subscription, { ...of, event: undefined, hasRow: true }));
   }
 
@@ -81,6 +84,7 @@ export class TrackedDeliveries {
     const { position, subject } = event;
     const delivery = this.#made(queue.name, { position, subject, event, hasRow: false });
     this.#unaccounted.add(delivery);
+    this.balance.accept();
     this.#add(queue, delivery);
     this.parts.dispatcher.wake(queue);
   }
@@ -122,6 +126,8 @@ export class TrackedDeliveries {
     queue.removed = true;
     for (const delivery of queue.waiting()) {
       queue.finish(delivery);
+      this.balance.end();
+      this.parts.statistics.gaveUp('subscription-removed');
       this.bury(delivery, 'subscription-removed');
     }
   }
@@ -145,6 +151,7 @@ export class TrackedDeliveries {
     for (const older of queue.add(delivery)) {
       const by = older === delivery ? queue.newestOf(delivery.lane) : delivery.position;
       this.supersede(older, by ?? delivery.position);
+      this.balance.end();
     }
   }
 }
