@@ -87,11 +87,17 @@ export class Bench {
   }
 
   /** Declares subscriptions and waits until delivery knows them. */
-  async subscribe(names: readonly string[], url: (name: string) => string, type: string): Promise<void> {
+  async subscribe(
+    names: readonly string[],
+    url: (name: string) => string,
+    type: string,
+    more: Record<string, unknown> = {},
+  ): Promise<void> {
     for (const name of names) {
       const { status, body } = await this.tocsin.call('PUT', `/v1/subscriptions/${name}`, {
         types: [type],
         destination: { kind: 'webhook', url: url(name) },
+        ...more,
       });
       if (status >= 300) throw new Error(`subscription ${name}: ${status} ${JSON.stringify(body)}`);
     }
@@ -138,6 +144,21 @@ export class Bench {
 
   async resetStatements(): Promise<void> {
     await this.client.query('SELECT pg_stat_statements_reset()');
+  }
+
+  /** Looks into its Postgres. */
+  async query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
+    return (await this.client.query<Row>(sql)).rows;
+  }
+
+  /** The checkpoints of delivery have come to the end of the log. */
+  async settled(): Promise<void> {
+    const settled = 'SELECT (SELECT position FROM log.head) <= min(checkpoint) AS settled FROM delivery.shard';
+    await eventually(async () => (await this.query<{ settled: boolean }>(settled))[0]?.settled ?? false, {
+      what: 'delivery has come to the end of the log',
+      timeoutMs: 600_000,
+      intervalMs: 200,
+    });
   }
 
   async stop(): Promise<void> {
