@@ -257,6 +257,10 @@ subscriptions:
     expect((await tocsin('get', 'keys')).out).toMatch(/\nci +viewer /);
     expect((await tocsin('keys', 'create', 'ci', '--role', 'viewer')).err).toContain('TCN_CONFLICT');
     expect((await tocsin('delete', 'keys', 'ci')).out).toBe('key/ci deleted\n');
+    const limited = await json('keys', 'create', 'ams', '--role', 'viewer', '--labels', 'site=ams,role=edge');
+    expect(limited).toMatchObject({ labels: { site: 'ams', role: 'edge' }, key: expect.stringMatching(/^tcn_/) });
+    expect((await begin(['get', 'targets'], { TOCSIN_API_KEY: limited.key }).done).out).not.toContain('edge-a');
+    expect((await tocsin('keys', 'create', 'odd', '--role', 'viewer', '--labels', 'site')).err).toContain('name=value');
   });
 
   it('lists and deletes maintenance windows', async () => {
