@@ -32,6 +32,10 @@ attempt   (links: confirm, attempt before)
 └─ POST
 \`\`\`
 
+What a viewer makes of a real one, where the receiver answered 503 at first (\`npm run docs:trace\` takes it anew; the dots are probes):
+
+![Waterfalls of four traces: a question to the other observers; confirm with request, serve, append, commit, publish and match below it; two attempts with their POST](trace.svg)
+
 | span | kind | parent | covers |
 |---|---|---|---|
 ${rows.join('\n')}

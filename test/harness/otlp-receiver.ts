@@ -32,7 +32,7 @@ export interface ReceivedSpan {
   startMs: number;
   endMs: number;
   attributes: Record<string, unknown>;
-  events: { name: string; attributes: Record<string, unknown> }[];
+  events: { name: string; atMs: number; attributes: Record<string, unknown> }[];
   /** Span ids. */
   links: string[];
   failed: boolean;
@@ -107,13 +107,22 @@ function received(span: OtlpSpan, service: string): ReceivedSpan {
     parentSpanId: span.parentSpanId === undefined || span.parentSpanId === '' ? undefined : span.parentSpanId,
     name: span.name,
     kind: KINDS[span.kind] ?? String(span.kind),
-    startMs: Number(BigInt(span.startTimeUnixNano) / 1000n) / 1000,
-    endMs: Number(BigInt(span.endTimeUnixNano) / 1000n) / 1000,
+    startMs: millisecondsOf(span.startTimeUnixNano),
+    endMs: millisecondsOf(span.endTimeUnixNano),
     attributes: valuesOf(span.attributes),
-    events: (span.events ?? []).map(({ name, attributes }) => ({ name, attributes: valuesOf(attributes) })),
+    events: (span.events ?? []).map(({ name, timeUnixNano, attributes }) => ({
+      name,
+      atMs: millisecondsOf(timeUnixNano),
+      attributes: valuesOf(attributes),
+    })),
     links: (span.links ?? []).map(({ spanId }) => spanId),
     failed: span.status?.code === 2,
   };
+}
+
+/** With microseconds as fractions. */
+function millisecondsOf(unixNano: string): number {
+  return Number(BigInt(unixNano) / 1000n) / 1000;
 }
 
 function valuesOf(attributes: Attributes = []): Record<string, unknown> {
