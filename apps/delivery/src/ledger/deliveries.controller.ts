@@ -1,8 +1,17 @@
 import { askFilter } from '@tocsin/cel';
 import { nameSchema } from '@tocsin/contracts';
-import { clauseMatches, TocsinError } from '@tocsin/domain';
+import { clauseMatches, labelsContain, TocsinError } from '@tocsin/domain';
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { RequireRole, zodBody, zodQuery } from '@tocsin/platform';
+import {
+  CurrentPrincipal,
+  hasScope,
+  type Principal,
+  RequireRole,
+  RespectsScope,
+  scopeText,
+  zodBody,
+  zodQuery,
+} from '@tocsin/platform';
 import { z } from 'zod';
 import { DeliveryService } from '../delivery-service.js';
 import { LogSource } from '../match/log-source.js';
@@ -35,7 +44,7 @@ export const verifyQuerySchema = z.strictObject({
   to: z.coerce.number().int().min(1).optional().meta({ description: 'Up to this position; default: the last' }),
 });
 
-/** The ledger over HTTP. */
+/** The ledger over HTTP. A key with a scope sees the deliveries of subscriptions that are in it now. */
 @Controller('v1/deliveries')
 @RequireRole('viewer')
 export class DeliveriesController {
@@ -48,9 +57,12 @@ export class DeliveriesController {
   ) {}
 
   @Get()
+  @RespectsScope()
   async list(
     @Query(zodQuery(listQuerySchema)) query: z.output<typeof listQuerySchema>,
+    @CurrentPrincipal() principal: Principal,
   ): Promise<{ items: LedgerEntry[]; next: string | null }> {
+    this.#requireVisible(query.subscription, principal);
     const items = await this.ledger.list({
       subscription: query.subscription,
       position: query.event,
@@ -64,10 +76,13 @@ export class DeliveriesController {
 
   /** Subscriptions that are held at a position, and everything they want behind it with them. */
   @Get('parked')
+  @RespectsScope()
   async parked(
     @Query(zodQuery(parkedQuerySchema)) query: z.output<typeof parkedQuerySchema>,
+    @CurrentPrincipal() principal: Principal,
   ): Promise<{ items: ParkedView[] }> {
-    return { items: await this.ledger.parked(query.subscription) };
+    const items = await this.ledger.parked(query.subscription);
+    return { items: items.filter(({ subscription }) => this.#isVisible(subscription, principal)) };
   }
 
   /** Recomputes from the log what every subscription had to be told, and compares. Reads the whole log: not for every minute. */
@@ -80,16 +95,26 @@ export class DeliveriesController {
   /** All that were given up for a subscription are owed again, each once. */
   @Post('retry')
   @RequireRole('editor')
+  @RespectsScope()
   @HttpCode(202)
-  async retryAll(@Body(zodBody(retryBodySchema)) body: z.output<typeof retryBodySchema>): Promise<{ retried: number }> {
+  async retryAll(
+    @Body(zodBody(retryBodySchema)) body: z.output<typeof retryBodySchema>,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ retried: number }> {
+    if (!this.#isVisible(body.subscription, principal)) throw noSubscription(body.subscription);
     const retried = await this.revival.reviveDead(body);
     this.service.hasten();
     return { retried };
   }
 
   @Get(':id')
-  async one(@Param('id') id: string): Promise<LedgerEntry & { history: AttemptView[] }> {
+  @RespectsScope()
+  async one(
+    @Param('id') id: string,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<LedgerEntry & { history: AttemptView[] }> {
     const { subscription, position } = parsed(id);
+    if (!this.#isVisible(subscription, principal)) throw notFound(id);
     const history = await this.ledger.attempts(subscription, position);
     const entry =
       (await this.ledger.one(subscription, position)) ?? (await this.#waitingOrGivenWay(subscription, position));
@@ -100,9 +125,11 @@ export class DeliveriesController {
   /** Tries one again now: given up, or waiting for its next attempt. */
   @Post(':id/retry')
   @RequireRole('editor')
+  @RespectsScope()
   @HttpCode(202)
-  async retry(@Param('id') id: string): Promise<{ id: string }> {
+  async retry(@Param('id') id: string, @CurrentPrincipal() principal: Principal): Promise<{ id: string }> {
     const { subscription, position } = parsed(id);
+    if (!this.#isVisible(subscription, principal)) throw notFound(id);
     const taken =
       (await this.revival.reviveDead({ subscription, position })) > 0 ||
       (await this.revival.hurry(subscription, position));
@@ -113,6 +140,23 @@ export class DeliveriesController {
     }
     this.service.hasten();
     return { id };
+  }
+
+  /** The ledger has no labels: a list over all subscriptions cannot be cut to a scope. */
+  #requireVisible(subscription: string | undefined, principal: Principal): void {
+    if (subscription === undefined && hasScope(principal)) {
+      const detail = `must name a subscription: this key is for ${scopeText(principal.scope)} only`;
+      throw new TocsinError('TCN_INVALID', `query: /subscription: ${detail}`, {
+        faults: [{ pointer: '/subscription', detail }],
+      });
+    }
+    if (subscription !== undefined && !this.#isVisible(subscription, principal)) throw noSubscription(subscription);
+  }
+
+  #isVisible(subscription: string, principal: Principal): boolean {
+    if (!hasScope(principal)) return true;
+    const spec = this.service.specOf(subscription);
+    return spec !== undefined && labelsContain(spec.labels, principal.scope);
   }
 
   /** Those without a row of their own: behind the position at which their subscription is parked, or superseded. */
@@ -142,6 +186,10 @@ function parsed(id: string): { subscription: string; position: number } {
   const named = parseDeliveryId(id);
   if (named === undefined) throw notFound(id);
   return named;
+}
+
+function noSubscription(name: string): TocsinError {
+  return new TocsinError('TCN_NOT_FOUND', `there is no subscription "${name}"`);
 }
 
 function notFound(id: string): TocsinError {

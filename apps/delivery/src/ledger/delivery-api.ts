@@ -30,7 +30,7 @@ export const DELIVERY_API: readonly ApiDescription[] = [
     operations: {
       'GET /v1/deliveries': {
         summary: 'List deliveries',
-        description: 'Newest first.',
+        description: 'Newest first. A key with a scope has to name a subscription in it.',
         query: listQuerySchema,
         answers: {
           200: {

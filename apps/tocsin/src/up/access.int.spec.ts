@@ -349,6 +349,23 @@ describe('a key with a scope', () => {
     await reader.cancel();
   });
 
+  it('sees the deliveries of its own subscriptions, one subscription at a time', async () => {
+    expect(await http('GET', '/v1/deliveries?subscription=of-a', editor)).toMatchObject({
+      status: 200,
+      body: { items: [] },
+    });
+    expect((await http('GET', '/v1/deliveries?subscription=of-b', editor)).status).toBe(404);
+    expect(await http('GET', '/v1/deliveries', editor)).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/subscription' }] },
+    });
+    expect((await http('GET', '/v1/deliveries/parked', editor)).body).toEqual({ items: [] });
+    for (const path of ['/v1/deliveries/1-of-b/retry', '/v1/deliveries/retry']) {
+      expect((await http('POST', path, editor, { subscription: 'of-b' })).status).toBe(404);
+    }
+    expect((await http('POST', '/v1/deliveries/retry', editor, { subscription: 'of-a' })).body).toEqual({ retried: 0 });
+  });
+
   it('is refused by every call that has no notion of it, and by no other', async () => {
     const routes = standalone.app.get(ApiDocument, { strict: false }).routes();
     const open = routes.filter(({ roles }) => roles !== undefined && roleSatisfies('editor', roles));
