@@ -118,6 +118,26 @@ const subscription = fc.record(
   },
   { requiredKeys: ['destination', 'types'] },
 );
+const time = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom('2030-01-01T00:00:00Z', '2030-01-02T00:00:00+05:30', '2030-01-06T02:00:00') },
+  fc.constantFrom('2030-02-30T00:00:00Z', '0000-01-01T00:00:00Z', '2030-01-01'),
+  text,
+);
+const maintenance = fc.oneof(
+  fc.record({ start: time, end: time, selector: labels, reason: text }, { requiredKeys: ['start', 'end'] }),
+  fc.record({
+    start: fc.constant('2030-01-06T02:00:00'),
+    rrule: fc.constantFrom(
+      'FREQ=WEEKLY;BYDAY=SU',
+      'FREQ=DAILY;COUNT=0',
+      'FREQ=YEARLY;BYMONTH=13',
+      'FREQ=SECONDLY',
+      'X',
+    ),
+    timeZone: fc.constantFrom('Europe/Berlin', 'Mars/Olympus', 'UTC'),
+    duration,
+  }),
+);
 const name = fc.constantFrom('a', 'b', 'c.d');
 
 interface Call {
@@ -138,6 +158,11 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     body: sometimesOther(subscription),
   }),
   fc.record({
+    method: fc.constant('PUT'),
+    path: name.map((one) => `/v1/maintenance/${one}`),
+    body: sometimesOther(maintenance),
+  }),
+  fc.record({
     method: fc.constant('PATCH'),
     path: name.map((one) => `/v1/targets/${one}`),
     body: sometimesOther(target),
@@ -152,7 +177,20 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     path: fc.constant('/v1/apply'),
     body: fc.record(
       {
-        owner: text,
+        owner: fc.oneof(word, text),
+        prune: fc.boolean(),
+        takeOver: fc.boolean(),
+        expect: sometimesOther(
+          fc.dictionary(
+            fc.constantFrom('target/a', 'subscription/b', 'maintenance/c.d', 'key/a', '__proto__'),
+            fc.integer({ min: -1, max: 9 }),
+            { maxKeys: 2 },
+          ),
+        ),
+        maintenance: fc.array(
+          fc.tuple(name, maintenance).map(([called, spec]) => ({ name: called, ...spec })),
+          { maxLength: 2 },
+        ),
         targets: fc.array(
           fc.tuple(name, target).map(([called, spec]) => ({ name: called, ...spec })),
           { maxLength: 2 },
