@@ -8,7 +8,7 @@ const SECTIONS: readonly [string, RegExp][] = [
   ['Observers', /^tocsin_(?:check|suspicion|transition|announcement|withheld|detection|watched|held|isolated)/],
   ['The log and its relay', /^tocsin_(?:append|log|relay)/],
   ['Followers of the log', /^tocsin_follower/],
-  ['Delivery', /^tocsin_(?:delivery|deliveries|dead|waiting|parked|owned)/],
+  ['Delivery', /^tocsin_(?:delivery|deliveries|accepted|dead|missing|waiting|parked|owned)/],
   ['Every process', /./],
 ];
 

@@ -51,6 +51,12 @@ describe('the metrics of a Tocsin that has seen an outage', () => {
     expect(sum('tocsin_transitions_total', { to: 'up' })).toBe(1);
     expect(sum('tocsin_deliveries_total', { outcome: 'delivered' })).toBe(2);
     expect(sum('tocsin_deliveries_total', { outcome: 'dead' })).toBe(2);
+    expect(sum('tocsin_accepted_deliveries_total')).toBe(
+      (sum('tocsin_deliveries_total') ?? 0) +
+        (sum('tocsin_waiting_deliveries') ?? 0) +
+        (sum('tocsin_parked_deliveries') ?? 0),
+    );
+    expect(sum('tocsin_missing_deliveries')).toBe(0);
     expect(sum('tocsin_log_leaders')).toBe(1);
     expect(sum('tocsin_watched_targets', { state: 'up' })).toBe(1);
     expect(sum('tocsin_unready_parts')).toBe(0);
