@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Installation, type Topology } from '../harness/installation.js';
+import { cpuMs } from './cpu-time.js';
 
 /** A request that reached the sink. */
 export interface Came {
@@ -67,7 +68,7 @@ export class Bench {
     private readonly client: pg.Client,
   ) {}
 
-  static async start(topology: Topology): Promise<Bench> {
+  static async start(topology: Topology, env: Record<string, string> = {}): Promise<Bench> {
     const folder = await mkdtemp(join(tmpdir(), 'tocsin-bench-'));
     const postgres = await startPostgres({
       dataDir: join(folder, 'postgres'),
@@ -81,9 +82,18 @@ export class Bench {
       TOCSIN_POSTGRES_URL: postgres.url,
       TOCSIN_LOG_LEVEL: 'warn',
       TOCSIN_EGRESS_ALLOW: 'public,loopback',
+      ...env,
     });
     await tocsin.start();
     return new Bench(tocsin, postgres, folder, client);
+  }
+
+  /** CPU milliseconds that its own processes have used so far; Postgres and NATS left out. */
+  async cpuMs(): Promise<number> {
+    const services = ['event-recorder', 'subscription-registry', 'delivery', 'health-probe'] as const;
+    const pids = new Set(services.map((service) => this.tocsin.process(service).pid));
+    const used = await Promise.all([...pids].map(cpuMs));
+    return used.reduce((sum, one) => sum + one, 0);
   }
 
   /** Declares subscriptions and waits until delivery knows them. */

@@ -3,15 +3,18 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
 import { parseArgs } from 'node:util';
 import { TOPOLOGIES, type Topology } from '../harness/installation.js';
+import { OtlpReceiver } from '../harness/otlp-receiver.js';
 import { Bench, percentile, Sink } from './deliver.harness.js';
 
-// npm run bench:deliver -- [--events 10000] [--fan-out 100] [--topology standalone]
+// npm run bench:deliver -- [--events 10000] [--fan-out 100] [--topology standalone] [--traced]
+// With --traced nothing but what tracing costs: the same work without and with it.
 // The ratio to the baseline, taken in the same run, is what counts; absolute figures belong to the machine.
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '10000' },
     'fan-out': { type: 'string', default: '100' },
     topology: { type: 'string' },
+    traced: { type: 'boolean', default: false },
   },
 });
 const EVENTS = Number(values.events);
@@ -153,10 +156,38 @@ async function measure(topology: Topology, sink: Sink): Promise<void> {
   }
 }
 
+/** CPU microseconds of Tocsin's processes for each delivery, recording and matching its event included. */
+async function cpuPerDelivery(topology: Topology, sink: Sink, env: Record<string, string>): Promise<number> {
+  const bench = await Bench.start(topology, env);
+  try {
+    await bench.subscribe(['one'], () => `${sink.origin}/one`, 'com.bench.one.*');
+    // The first run compiles what the second measures.
+    await throughput(bench, sink, 'com.bench.one.warm', EVENTS, 1);
+    const before = await bench.cpuMs();
+    await throughput(bench, sink, 'com.bench.one.measured', EVENTS, 1);
+    return (((await bench.cpuMs()) - before) * 1_000) / (EVENTS + Math.min(500, EVENTS));
+  } finally {
+    await bench.stop();
+  }
+}
+
+async function measureTracing(topology: Topology, sink: Sink): Promise<void> {
+  const plain = await cpuPerDelivery(topology, sink, {});
+  const collector = await OtlpReceiver.start();
+  try {
+    const traced = await cpuPerDelivery(topology, sink, collector.env);
+    note(`${topology}: CPU per delivery, not traced`, `${Math.round(plain)} µs`);
+    note(`${topology}: CPU per delivery, traced`, `${Math.round(traced)} µs = ${(traced / plain).toFixed(2)} ×`);
+    note(`${topology}: spans`, (collector.spans.length / (2 * EVENTS)).toFixed(1) + ' a delivery');
+  } finally {
+    await collector.close();
+  }
+}
+
 const sink = await Sink.start();
 try {
   const topologies = values.topology === undefined ? TOPOLOGIES : [values.topology as Topology];
-  for (const topology of topologies) await measure(topology, sink);
+  for (const topology of topologies) await (values.traced ? measureTracing : measure)(topology, sink);
 } finally {
   await sink.stop();
 }

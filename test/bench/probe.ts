@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { eventually } from '@tocsin/testing';
 import { Installation } from '../harness/installation.js';
+import { cpuMs } from './cpu-time.js';
 import { rawGetCpuUs } from './probe-baseline.js';
 import type { FarmOrder, FarmWord } from './probe-farm.js';
 
@@ -19,19 +20,11 @@ const SECONDS = Number(values.seconds);
 const KILLED = 50;
 /** Loopback addresses of the farm: nobody may be probed more than twice at once. */
 const ADDRESSES = 250;
-const CLOCK_TICKS_PER_SECOND = 100;
 
 const lines: { what: string; figure: string; aim?: string; reached?: boolean }[] = [];
 function note(what: string, figure: string, aim?: string, reached?: boolean): void {
   lines.push({ what, figure, ...(aim === undefined ? {} : { aim, reached: reached === true }) });
   process.stderr.write(`  ${what}: ${figure}${aim === undefined ? '' : ` (aim ${aim}${reached ? '' : ': missed'})`}\n`);
-}
-
-/** CPU milliseconds a process has used so far (proc(5), fields 14 and 15 of stat). */
-async function cpuMs(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / CLOCK_TICKS_PER_SECOND;
 }
 
 async function residentMb(pid: number): Promise<number> {
