@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from '../scenarios/index.js';
-import { play } from './play.js';
+import { endAll, play } from './play.js';
 import { markdownTable, progressLine, summary } from './report.js';
 import type { Outcome, Scenario } from './scenario.js';
 
@@ -66,6 +66,10 @@ function sorted(outcomes: readonly Outcome[]): Outcome[] {
 
 function tableOf(outcomes: readonly Outcome[]): string {
   return `${markdownTable(sorted(outcomes))}\n\n${summary(outcomes)}\n`;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void endAll().finally(() => process.exit(130)));
 }
 
 if (values.list) {

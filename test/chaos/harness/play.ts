@@ -3,6 +3,14 @@ import { join } from 'node:path';
 import { type Outcome, type Scenario, SkippedScenario } from './scenario.js';
 import { World } from './world.js';
 
+/** Those that are being played. */
+const playing = new Set<World>();
+
+/** Ends whatever is being played: for a Ctrl-C, which must leave no process and no disk behind. */
+export async function endAll(): Promise<void> {
+  await Promise.allSettled([...playing].map((world) => world.end()));
+}
+
 /**
  * Plays one scenario with one seed. Never throws: whatever fails is in the outcome.
  * @param evidence folder for what every receiver saw and every process wrote, where a promise was broken
@@ -10,6 +18,7 @@ import { World } from './world.js';
 export async function play(scenario: Scenario, seed: number, evidence?: string): Promise<Outcome> {
   const startedMs = performance.now();
   const world = new World(diceOf(scenario.name, seed));
+  playing.add(world);
   const outcome: Outcome = {
     ...{ scenario: scenario.name, what: scenario.what, seed, verdict: 'kept', seconds: 0 },
     ...{ subscribers: [], breaches: world.breaches, notes: world.notes },
@@ -30,6 +39,7 @@ export async function play(scenario: Scenario, seed: number, evidence?: string):
     outcome.verdict = 'broken';
     outcome.breaches.push(`it does not end: ${error instanceof Error ? error.message : String(error)}`);
   });
+  playing.delete(world);
   outcome.seconds = (performance.now() - startedMs) / 1_000;
   return outcome;
 }
