@@ -181,6 +181,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
       onTaken: (target) => {
         if (this.#isolation.isolated) this.#observation.isolated([target]);
         this.#reporter.track(target);
+        this.#overlays.taken(target);
         this.#facts.taken(target);
         this.#heartbeats.taken(target);
         this.#scheduler.add(target);
@@ -191,6 +192,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
         this.#heartbeats.given(target);
         this.#facts.given(target);
         this.#reporter.untrack(target);
+        this.#overlays.given(target);
         statistics.watching(this.#targets.size);
       },
     });

@@ -15,8 +15,15 @@ const shortFact = ({ type }: RecordedEvent) => type.replace(/^io\.tocsin\.(?:nod
 /** What subscribers are told, without the first verdicts. */
 const told = (...names: string[]) =>
   world.recorder.events
-    .filter((event) => !isWithheld(event) && names.some((name) => event.subject === `node/${name}`))
+    .filter(
+      (event) =>
+        !isWithheld(event) &&
+        !event.type.includes('maintenance') &&
+        names.some((name) => event.subject === `node/${name}`),
+    )
     .map((event) => `${shortFact(event)} ${event.subject.replace('node/', '')}`);
+/** What is said of a target's state, told or not; that maintenance begins and ends is apart. */
+const states = (name: string) => world.recorder.about(name).filter(({ type }) => !type.includes('.maintenance-'));
 const withheld = (name: string) =>
   world.recorder
     .about(name)
@@ -68,7 +75,7 @@ describe('maintenance', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(endMs);
     await world.settle();
     expect(told(...names)).toEqual([`offline ${name}`]);
-    const [, first, reconciled] = world.recorder.about(name);
+    const [, first, reconciled] = states(name);
     expect(reconciled).toMatchObject({
       extensions: { reconciles: 'maintenance', episode: first?.extensions['episode'] },
       data: { from: 'up', to: 'down' },
@@ -88,8 +95,45 @@ describe('maintenance', () => {
     await nodes[0]?.up();
     await is(() => withheld(name), ['online maintenance']);
     await is(() => told(name), [`offline ${name}`, `online ${name}`]);
-    const [, offline, , online] = world.recorder.about(name);
+    const [, offline, , online] = states(name);
     expect(online?.extensions['episode']).toBe(offline?.extensions['episode']);
+  });
+});
+
+describe('the beginning and the end of maintenance', () => {
+  const marks = (name: string) => world.recorder.about(name).filter(({ type }) => type.includes('.maintenance-'));
+
+  it('are told once of each target in the window, over a restart of the observer and a hand-over', async () => {
+    const observer = await world.observe();
+    const { names } = await fleet(3, (index) => ({ labels: { role: index < 2 ? 'edge' : 'core' } }));
+    const [first = '', second = '', outside = ''] = names;
+    const endMs = await window('deploy', 6_000, { role: 'edge' });
+    for (const name of [first, second]) await is(() => marks(name).map(shortFact), ['maintenance-started']);
+    expect(marks(first)[0]).toMatchObject({
+      data: { target: first, kind: 'node', state: 'up', window: 'deploy', endsAt: new Date(endMs).toISOString() },
+    });
+    await world.end(observer);
+    await world.observe('ams-1');
+    for (const name of [first, second]) {
+      await is(() => marks(name).map(shortFact), ['maintenance-started', 'maintenance-ended']);
+      const [started, ended] = marks(name);
+      expect(Date.parse(ended?.time ?? '')).toBeGreaterThanOrEqual(endMs);
+      expect(ended?.extensions['episode']).toBe(started?.extensions['episode']);
+      expect(ended?.data).toMatchObject({ window: 'deploy' });
+    }
+    expect(marks(outside)).toEqual([]);
+  });
+
+  it('is told late where nobody watched when it came', async () => {
+    const observer = await world.observe();
+    const { names } = await fleet(1);
+    const [name = ''] = names;
+    await window('deploy', 3_000);
+    await is(() => marks(name).map(shortFact), ['maintenance-started']);
+    await world.end(observer);
+    await world.settle(3_000);
+    await world.observe();
+    await is(() => marks(name).map(shortFact), ['maintenance-started', 'maintenance-ended']);
   });
 });
 

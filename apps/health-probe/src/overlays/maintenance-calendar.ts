@@ -12,11 +12,13 @@ export interface MaintenanceCalendarDeps {
   onChange: () => void;
 }
 
+type NamedWindow = MaintenanceWindow & { name: string };
+
 /** Knows which targets are in maintenance. */
 export class MaintenanceCalendar {
   readonly #deps: MaintenanceCalendarDeps;
   readonly #declared = new Map<string, WatchedMaintenance>();
-  #windows: readonly MaintenanceWindow[] = [];
+  #windows: readonly NamedWindow[] = [];
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -44,10 +46,20 @@ export class MaintenanceCalendar {
     return inMaintenance(this.#windows, labels, this.#deps.clock.now());
   }
 
+  /** The window that a target with these labels is in; of several the one that ends last. */
+  windowOver(labels: Readonly<Record<string, string>>): NamedWindow | undefined {
+    const nowMs = this.#deps.clock.now();
+    let last: NamedWindow | undefined;
+    for (const window of this.#windows) {
+      if (inMaintenance([window], labels, nowMs) && window.endMs > (last?.endMs ?? 0)) last = window;
+    }
+    return last;
+  }
+
   #turn(): void {
     const nowMs = this.#deps.clock.now();
-    this.#windows = [...this.#declared.values()].flatMap(({ spec }) =>
-      maintenanceSpans(spec, nowMs, nowMs + HORIZON_MS).map((span) => ({ ...span, selector: spec.selector })),
+    this.#windows = [...this.#declared.values()].flatMap(({ name, spec }) =>
+      maintenanceSpans(spec, nowMs, nowMs + HORIZON_MS).map((span) => ({ ...span, name, selector: spec.selector })),
     );
     this.#deps.onChange();
     this.#arm();

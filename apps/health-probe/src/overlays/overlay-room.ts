@@ -13,6 +13,7 @@ import type { Broker } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
 import type { HealthProbeConfig } from '../config.js';
 import { FlappingJournal } from '../report/flapping-journal.js';
+import { MaintenanceJournal } from '../report/maintenance-journal.js';
 import type { HealthLog } from '../report/health-log.js';
 import type { Journal } from '../report/journal.js';
 import { DeclaredWatch } from '../targets/declared-watch.js';
@@ -48,6 +49,7 @@ export class OverlayRoom {
   /** Resolves when windows and group outages that are declared have been read. */
   readonly known: Promise<void>;
   readonly #calendar: MaintenanceCalendar;
+  readonly #maintenance: MaintenanceJournal;
   readonly #flaps: FlapDamper;
   readonly #parents: ParentWatch;
   readonly #keeper: StormKeeper;
@@ -56,7 +58,7 @@ export class OverlayRoom {
 
   constructor(deps: OverlayRoomDeps) {
     const { broker, clock, logger, log, journal, observer, members, reconsider, reconsiderAll } = deps;
-    this.#calendar = new MaintenanceCalendar({ clock, onChange: reconsiderAll });
+    this.#calendar = new MaintenanceCalendar({ clock, onChange: () => this.#windowsTurned(reconsiderAll) });
     const flapping = new FlappingJournal({ log, journal, logger });
     this.#flaps = new FlapDamper({
       clock,
@@ -80,6 +82,10 @@ export class OverlayRoom {
     const windows = Promise.withResolvers<void>();
     const outages = Promise.withResolvers<void>();
     this.known = Promise.all([windows.promise, outages.promise]).then(() => undefined);
+    this.#maintenance = new MaintenanceJournal({
+      ...{ log, clock, logger, known: windows.promise },
+      windowOver: (labels) => this.#calendar.windowOver(labels),
+    });
     this.#windows = new DeclaredWatch({
       ...{ broker, logger, bucket: MAINTENANCE_BUCKET, schema: watchedMaintenanceSchema },
       onDeclared: (window) => this.#calendar.declare(window),
@@ -102,10 +108,21 @@ export class OverlayRoom {
   }
 
   async stop(): Promise<void> {
+    await this.#maintenance.stop();
     this.#flaps.stop();
     this.#parents.stop();
     this.#calendar.stop();
     await Promise.all([this.#windows.stop(), this.#outages.stop(), this.#keeper.stop()]);
+  }
+
+  /** A target is watched from now on, or under a new declaration. */
+  taken(target: Target): void {
+    this.#maintenance.track(target);
+  }
+
+  /** It is not any more. */
+  given(target: Target): void {
+    this.#maintenance.untrack(target);
   }
 
   /** A target has become suspect: its parents are asked while it is probed again. */
@@ -121,5 +138,10 @@ export class OverlayRoom {
   /** A change was confirmed and is about to be reported. */
   confirmed(target: Target, { to }: Transition): void {
     if (to === 'down') this.#flaps.down(target);
+  }
+
+  #windowsTurned(reconsiderAll: () => void): void {
+    reconsiderAll();
+    this.#maintenance.look();
   }
 }

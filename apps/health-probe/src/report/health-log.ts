@@ -13,9 +13,10 @@ import {
 import type { RecordedEvent } from '@tocsin/domain';
 import { type Broker, latestReader } from '@tocsin/jetstream';
 
-const FLAPPING_TYPES = targetKindSchema.options.flatMap((kind) =>
-  ['flapping-started', 'flapping-stopped'].map((fact) => `io.tocsin.${kind}.${fact}`),
-);
+const typesOf = (...facts: string[]) =>
+  targetKindSchema.options.flatMap((kind) => facts.map((fact) => `io.tocsin.${kind}.${fact}`));
+const MAINTENANCE_TYPES = typesOf('maintenance-started', 'maintenance-ended');
+const FLAPPING_TYPES = typesOf('flapping-started', 'flapping-stopped');
 /** What begins a life of a target, and what says that its first verdict was `up`. */
 const LIFE_TYPES = [REGISTRY_EVENTS.targetRegistered, TARGET_FRESH];
 
@@ -37,6 +38,8 @@ export interface HealthLog {
   latestFlapping(subject: string): Promise<Latest>;
   /** Newest event of these types about a subject, whoever recorded it. */
   latestOf(subject: string, types: readonly string[]): Promise<Latest>;
+  /** Newest beginning or end of maintenance of each subject. */
+  latestMaintenance(subjects: readonly string[]): Promise<Latest>;
   /** Newest of registration and first verdict of each subject `target/<name>`. */
   latestLives(subjects: readonly string[]): Promise<Latest>;
 }
@@ -62,6 +65,10 @@ export class BrokerLog implements HealthLog {
 
   latestFlapping(subject: string): Promise<Latest> {
     return this.#latest({ subjects: [subject], types: FLAPPING_TYPES, source: HEALTH_PROBE_SOURCE });
+  }
+
+  latestMaintenance(subjects: readonly string[]): Promise<Latest> {
+    return this.#latest({ subjects: [...subjects], types: MAINTENANCE_TYPES, source: HEALTH_PROBE_SOURCE });
   }
 
   latestLives(subjects: readonly string[]): Promise<Latest> {
