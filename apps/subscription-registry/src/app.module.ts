@@ -5,12 +5,9 @@ import { type Broker, FollowerMeter, followLog } from '@tocsin/jetstream';
 import { API_DESCRIPTION, Sealer, type ServiceContext } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { checkDestination as vetDestination, EgressPolicy, newSigningSecret } from '@tocsin/webhook';
-import { DeclareKey } from './access/declare-key.js';
-import { KeyChanges } from './access/key-changes.js';
+import { keyProviders } from './access/key-providers.js';
 import { KeyResponder } from './access/key-responder.js';
 import { KeyStore } from './access/key-store.js';
-import { ReadKeys } from './access/read-keys.js';
-import { RemoveKey } from './access/remove-key.js';
 import { ApplyDeclarations } from './apply/apply-declarations.js';
 import type { SubscriptionRegistryConfig } from './config.js';
 import { KeyGrpcController } from './grpc/key.controller.js';
@@ -273,23 +270,7 @@ export class SubscriptionRegistryModule implements OnApplicationShutdown {
           inject: [SubscriptionStore],
           useFactory: (subscriptions: SubscriptionStore) => new ReadSubscriptions(subscriptions),
         },
-        {
-          provide: KeyChanges,
-          useFactory: () =>
-            new KeyChanges(broker, (error) => logger.debug({ err: error }, 'the change of a key was not announced')),
-        },
-        {
-          provide: DeclareKey,
-          inject: [RegistryLog, KeyStore, KeyChanges],
-          useFactory: (log: RegistryLog, keys: KeyStore, changes: KeyChanges) =>
-            new DeclareKey({ log, keys, changes, clock }),
-        },
-        {
-          provide: RemoveKey,
-          inject: [RegistryLog, KeyStore, KeyChanges],
-          useFactory: (log: RegistryLog, keys: KeyStore, changes: KeyChanges) => new RemoveKey(log, keys, changes),
-        },
-        { provide: ReadKeys, inject: [KeyStore], useFactory: (keys: KeyStore) => new ReadKeys(keys) },
+        ...keyProviders({ broker, clock, logger }),
         {
           provide: ApplyDeclarations,
           inject: [RegistryLog, TargetStore, SubscriptionStore, SealedStore, MaintenanceWindows],
