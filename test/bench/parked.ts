@@ -155,12 +155,12 @@ try {
     tookMs <= AIM_NEWEST_MS,
   ]);
   promises.push(['nothing older came before them but the two probes', inOrder]);
-  const conserved = await bench.tocsin.call('GET', '/v1/deliveries?subscription=patient&state=superseded&limit=1000');
-  const gone = (conserved.body.items as { superseded: { events: number } }[]).map(
-    ({ superseded }) => superseded.events,
+  await bench.settled();
+  const [gone] = await bench.query<{ events: string }>(
+    `SELECT coalesce(sum(events), 0) AS events FROM delivery.superseded WHERE subscription = 'patient'`,
   );
   const told = new Set(patient.took.map(({ subject, sequence }) => `${subject} ${sequence}`)).size;
-  const accounted = gone.reduce((sum, events) => sum + events, 0) + told;
+  const accounted = Number(gone?.events) + told;
   const scrape = await (await fetch(bench.tocsin.urlOf('/v1/deliveries').replace(/\/v1.*/, '/metrics'))).text();
   const missing = Number(/^tocsin_missing_deliveries(?:\{[^}]*\})? (-?\d+)/m.exec(scrape)?.[1]);
   promises.push([`${missing} missing by delivery's own books (aim 0)`, missing === 0]);
