@@ -48,7 +48,7 @@ describe.each(TOPOLOGIES)('explanations, %s', (topology) => {
   async function play(): Promise<{ position: number; at: Date }> {
     const [good, failing, choosy] = [await receiver(200), await receiver(503), await receiver(413)];
     const of = (url: string, more: object = {}) => ({
-      types: ['io.tocsin.node.*'],
+      types: ['io.tocsin.*.offline', 'io.tocsin.*.online'],
       destination: { kind: 'webhook', url },
       ...more,
     });
@@ -74,7 +74,9 @@ describe.each(TOPOLOGIES)('explanations, %s', (topology) => {
     const at = new Date();
     await Promise.all(nodes.slice(0, 2).map((node) => node.down()));
     await inState(tocsin, 'edge-1', 'down');
-    await eventually(async () => (await tocsin.events('&subject=node/edge-2')).length > 0, { what: 'edge-2 is down' });
+    await eventually(async () => (await tocsin.events('&subject=node/edge-2&type=io.tocsin.node.offline')).length > 0, {
+      what: 'edge-2 is down',
+    });
     await nodes[0]?.up();
     await inState(tocsin, 'edge-1', 'up');
     const [down, up] = await tocsin.events('&subject=node/edge-1');
