@@ -85,13 +85,10 @@ export const certificateDataSchema = z
     issuer: z.string().optional(),
     names: z.array(z.string()).optional().meta({ description: 'Names it is for' }),
     reason: z.string().optional(),
-    known: z
-      .array(knownCertificateSchema)
-      .optional()
-      .meta({
-        description:
-          'Of Tocsin’s own: the certificates of the target up to here, the newest first, and what was said of each',
-      }),
+    known: z.array(knownCertificateSchema).optional().meta({
+      description:
+        'Of Tocsin’s own: the certificates of the target up to here, the newest first, and what was said of each',
+    }),
   })
   .meta({ id: 'CertificateEventData' });
 
