@@ -29,6 +29,9 @@ const READINGS = 'com.example.reading';
 
 const samples = await mkdtemp(join(tmpdir(), 'tocsin-soak-'));
 const world = new World(Number(values.seed));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void world.end().finally(() => process.exit(130)));
+}
 try {
   await world.nodes(Number(values.nodes));
   await world.subscriber('ops');
@@ -43,6 +46,8 @@ try {
       SOAK_SAMPLES: samples,
       SOAK_EVERY_MS: String(EVERY_MS / 2),
       TOCSIN_LOG_LEVEL: 'warn',
+      // Nodes go down again and again here, and each time is to be told.
+      TOCSIN_FLAPPING_HALF_LIFE: '10s',
     },
   });
   await world.start();
