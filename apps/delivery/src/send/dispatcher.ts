@@ -14,7 +14,7 @@ const MAX_SLEEP_MS = 60_000;
  * Answers of one subscription that may wait to be recorded. A slot is free at the answer, so that the time of a commit does not bound
  * what an endpoint is given; but a crash repeats what is not recorded, so it is not for ever.
  */
-export const MOST_RECORDING = 128;
+export const MOST_RECORDING = 32;
 
 /**
  * What to do with a delivery whose turn it is. Calls `answered` when nothing more goes over the network for it; must end with `finish` or
