@@ -68,7 +68,7 @@ try {
   await producer.stop();
   moody.behaves();
   const judgements = await world.settle(300_000);
-  await recorder.sample();
+  await recorder.sampleStores();
 
   const verdicts = verdictsOf(recorder, WARM_UP_S);
   const breaches = [...world.breaches, ...judgements.flatMap((each) => each.breaches)];

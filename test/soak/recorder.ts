@@ -41,7 +41,7 @@ export class Recorder {
 
   /** Takes one measurement of everything that can be measured now. */
   async sample(): Promise<void> {
-    const at = (performance.now() - this.startedMs) / 1_000;
+    const at = this.#now();
     for (const [name, { pid }] of this.tocsin.running) {
       const sample = await this.#ofProcess(pid);
       if (sample === undefined) continue;
@@ -51,6 +51,15 @@ export class Recorder {
       this.#note('fds', short, at, sample.fds);
       this.#note('resources', short, at, sample.resources);
     }
+    await this.#ofStores(at);
+  }
+
+  /** The last one, when all is told: what waits and what was written. Proving it all was work of another kind for the processes. */
+  async sampleStores(): Promise<void> {
+    await this.#ofStores(this.#now());
+  }
+
+  async #ofStores(at: number): Promise<void> {
     // Postgres may just be away: the next measurement is in seconds.
     await this.#tables(at).catch(() => undefined);
     await this.#lag(at).catch(() => undefined);
@@ -58,6 +67,10 @@ export class Recorder {
 
   of(panel: string): ReadonlyMap<string, Point[]> {
     return this.series.get(panel) ?? new Map<string, Point[]>();
+  }
+
+  #now(): number {
+    return (performance.now() - this.startedMs) / 1_000;
   }
 
   async #ofProcess(pid: number): Promise<ProcessSample | undefined> {
