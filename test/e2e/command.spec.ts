@@ -275,7 +275,7 @@ subscriptions:
       /^NAME .*\nmove +yes +2020-01-01\S+ +2090-01-01\S+ +- +site=ams +moving\n$/,
     );
     expect(await json('get', 'maintenance', 'move')).toMatchObject({ name: 'move', active: true });
-    expect((await tocsin('delete', 'maintenance', 'move')).out).toBe('window/move deleted\n');
+    expect((await tocsin('delete', 'maintenance', 'move')).out).toBe('maintenance/move deleted\n');
     expect(await json('get', 'maintenance')).toEqual([]);
   });
 

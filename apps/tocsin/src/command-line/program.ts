@@ -36,6 +36,8 @@ export function createProgram(version: string): Command {
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
+    // What stands behind `verify log` is the option of `log`, though `verify` has one of the same name.
+    .enablePositionalOptions()
     .configureHelp({ helpWidth: HELP_WIDTH, sortSubcommands: false })
     .showHelpAfterError('(add --help to see how it is used)')
     .addHelpText('after', CONNECTION_HELP);
