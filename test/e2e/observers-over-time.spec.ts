@@ -13,7 +13,7 @@ describe('three observers, over time', () => {
 
   beforeAll(async () => {
     three = await ThreeObservers.start(
-      { TOCSIN_FLAPPING_HALF_LIFE: '60s' },
+      { TOCSIN_FLAPPING_HALF_LIFE: '45s' },
       { NODE_OPTIONS: `--import ${SHIFT_CLOCK}` },
     );
   });

@@ -5,19 +5,9 @@ import { eventually, FakeNode, Receiver, TcpProxy, type TestProcess } from '@toc
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allUp, subscribe, told, watchAll, type DeclaredNode } from '../harness/fleet.js';
 import { Installation } from '../harness/installation.js';
+import type { StoredEvent } from '../harness/three-observers.js';
 
 const EVERYTHING = ['io.tocsin.node.*', 'io.tocsin.group.*', 'io.tocsin.observer.*'];
-
-interface StoredEvent {
-  type: string;
-  subject: string;
-  time: string;
-  recordedtime: string;
-  withheld?: string;
-  causedby?: string;
-  reconciles?: string;
-  data: { to?: string; members?: string[]; state?: string; evidence?: { observer: string }[] };
-}
 
 describe('three observers', () => {
   let tocsin: Installation;

@@ -206,15 +206,19 @@ export class Installation {
   async #startDistributed(): Promise<void> {
     this.#postgres ??= await startPostgres({ dataDir: join(this.folder, 'postgres') });
     this.#nats ??= await startNats({ dataDir: join(this.folder, 'nats') });
-    for (const service of SERVICES) {
-      if (this.#running.has(service)) continue;
-      await this.#spawn(service, [`apps/${service}/dist/main.js`], await this.#port(service), {
-        TOCSIN_POSTGRES_URL: this.#postgres.url,
-        TOCSIN_NATS_URL: this.#nats.url,
-        TOCSIN_MASTER_KEY: MASTER_KEY,
-        TOCSIN_EGRESS_ALLOW: 'public,private,loopback',
-      });
-    }
+    const env = {
+      TOCSIN_POSTGRES_URL: this.#postgres.url,
+      TOCSIN_NATS_URL: this.#nats.url,
+      TOCSIN_MASTER_KEY: MASTER_KEY,
+      TOCSIN_EGRESS_ALLOW: 'public,private,loopback',
+    };
+    // All at once, as after a power cut: none may depend on another being there first.
+    const missing = SERVICES.filter((service) => !this.#running.has(service));
+    await Promise.all(
+      missing.map(async (service) =>
+        this.#spawn(service, [`apps/${service}/dist/main.js`], await this.#port(service), env),
+      ),
+    );
   }
 
   /** The same as long as the installation lives: whoever is connected comes back to it. */
