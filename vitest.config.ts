@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Libraries are tested from source: the condition stands in both places because vitest resolves some imports as a server would.
@@ -7,11 +8,20 @@ const resolve = { conditions: ['@tocsin/source', 'node'] };
 const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
 const base = { resolve, ssr: { resolve }, oxc };
 
-// Suites that start servers mostly wait for them: two files at a time keep two cores busy and no more than that. Drills, which count
-// what happens under load, run one at a time.
 // CI's machines are shared and may stand still for seconds: there a test that failed is tried again, and the report says which.
 const retry = process.env['CI'] === undefined ? 0 : 2;
-const servers = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 180_000, retry };
+// Suites that start servers wait for them half of the time: three files at a time keep two cores busy.
+const servers = {
+  maxWorkers: 3,
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+  retry,
+  env: {
+    // Hundreds of processes start the same code, and more than a hundred Postgres clusters begin alike: see `seedCluster`.
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache/compile'),
+    TOCSIN_TEST_CLUSTER: join(import.meta.dirname, '.cache/cluster'),
+  },
+};
 
 export default defineConfig({
   ...base,
@@ -52,7 +62,6 @@ export default defineConfig({
           name: 'chaos',
           include: ['test/{chaos,soak}/**/*.spec.ts'],
           ...servers,
-          maxWorkers: 1,
           testTimeout: 300_000,
         },
       },

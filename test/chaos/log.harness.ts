@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
-import { eventually, ProcessGroup, type TestProcess } from '@tocsin/testing';
+import { eventually, ProcessGroup, seedCluster, type TestProcess } from '@tocsin/testing';
 
 const MAIN = resolve(import.meta.dirname, '../../apps/event-recorder/dist/main.js');
 const API_KEY = 'chaos-key-0123456789-0123456789-0123456789';
@@ -56,6 +56,7 @@ export class LogInstallation {
 
   static async start(): Promise<LogInstallation> {
     const folder = await mkdtemp(join(tmpdir(), 'tocsin-chaos-'));
+    await seedCluster(join(folder, 'postgres'));
     const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durability: 'fast' });
     const nats = await startNats({ dataDir: join(folder, 'nats') });
     return new LogInstallation(folder, postgres, nats);

@@ -1,5 +1,5 @@
 import { type NatsServer, type PostgresServer, freePort, startNats, startPostgres } from '@tocsin/embedded';
-import { ProcessGroup, type TestProcess } from '@tocsin/testing';
+import { ProcessGroup, seedCluster, type TestProcess } from '@tocsin/testing';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -51,7 +51,9 @@ export class Installation {
 
   /** A new one, not yet started. */
   static async create(topology: Topology, env: Record<string, string> = {}): Promise<Installation> {
-    return new Installation(topology, await mkdtemp(join(tmpdir(), 'tocsin-e2e-')), env);
+    const folder = await mkdtemp(join(tmpdir(), 'tocsin-e2e-'));
+    await seedCluster(join(folder, topology === 'standalone' ? 'data/postgres' : 'postgres'));
+    return new Installation(topology, folder, env);
   }
 
   get apiKey(): string {

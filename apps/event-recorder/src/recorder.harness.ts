@@ -7,6 +7,7 @@ import { freePort, type NatsServer, type PostgresServer, startNats, startPostgre
 import { serveGrpc } from '@tocsin/grpc-contracts';
 import { Broker } from '@tocsin/jetstream';
 import { BootstrapKeyVerifier, bootstrap, createLogger, ReadinessRegistry, systemClock } from '@tocsin/platform';
+import { seedCluster } from '@tocsin/testing';
 import { EventRecorderModule, eventRecorderConfig } from './app.module.js';
 
 /** Key of every recorder started here. */
@@ -22,6 +23,7 @@ export interface Servers {
 
 export async function startServers(): Promise<Servers> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tocsin-recorder-'));
+  await seedCluster(join(dataDir, 'postgres'));
   const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres'), durability: 'fast' });
   const nats = await startNats({ dataDir: join(dataDir, 'nats') });
   return {
@@ -120,8 +122,9 @@ export async function spawnRecorder(servers: Servers, more: Record<string, strin
   const port = await freePort();
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', main];
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], ...environment(servers, port, { TOCSIN_LOG_LEVEL: 'info', ...more }) },
+    env: { PATH, NODE_COMPILE_CACHE, ...environment(servers, port, { TOCSIN_LOG_LEVEL: 'info', ...more }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

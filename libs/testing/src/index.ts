@@ -4,6 +4,7 @@ export { FakeClock, seededRandom } from './fake-clock.js';
 export { FakeNode, type FakeNodeOptions } from './fake-node.js';
 export { ProcessGroup, type SpawnOptions, type TestProcess } from './process-group.js';
 export { Receiver, type Answer, type Answering, type ReceivedRequest, type ReceiverOptions } from './receiver.js';
+export { seedCluster } from './seed-cluster.js';
 export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';
 export {
   stopTestServers,

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { seedCluster } from './seed-cluster.js';
 
 /** A database of its own, empty, on the shared test server. */
 export interface TestDatabase {
@@ -29,8 +30,14 @@ export async function testFolder(): Promise<string> {
 
 /** The Postgres of this test file: started at the first call, stopped and removed at the end of the file. */
 export function testPostgres(): Promise<PostgresServer> {
-  postgres ??= testFolder().then((folder) => startPostgres({ dataDir: join(folder, 'postgres'), durability: 'fast' }));
+  postgres ??= startSeeded();
   return postgres;
+}
+
+async function startSeeded(): Promise<PostgresServer> {
+  const dataDir = join(await testFolder(), 'postgres');
+  await seedCluster(dataDir);
+  return startPostgres({ dataDir, durability: 'fast' });
 }
 
 /** The nats-server of this test file, with JetStream: started at the first call, stopped and removed at the end of the file. */
