@@ -19,7 +19,7 @@ const servers = {
   env: {
     // Hundreds of processes start the same code, and more than a hundred Postgres clusters begin alike: see `seedCluster`.
     NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache/compile'),
-    TOCSIN_TEST_CLUSTER: join(import.meta.dirname, '.cache/cluster'),
+    TEST_POSTGRES_CLUSTER: join(import.meta.dirname, '.cache/cluster'),
   },
 };
 

@@ -7,12 +7,12 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * Puts a new Postgres cluster into a data folder, for `startPostgres` to find, where the environment variable `TOCSIN_TEST_CLUSTER` says
+ * Puts a new Postgres cluster into a data folder, for `startPostgres` to find, where the environment variable `TEST_POSTGRES_CLUSTER` says
  * where one may be kept to copy from. Making a cluster costs ten times what copying it costs, and a run of all tests needs more than a hundred.
  * Without the variable it does nothing, and `startPostgres` makes one.
  */
 export async function seedCluster(dataDir: string): Promise<void> {
-  const kept = process.env['TOCSIN_TEST_CLUSTER'];
+  const kept = process.env['TEST_POSTGRES_CLUSTER'];
   if (kept === undefined) return;
   if (!(await exists(kept))) await makeCluster(kept);
   await mkdir(dataDir, { recursive: true });
