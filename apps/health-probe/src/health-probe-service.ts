@@ -198,6 +198,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
     });
     this.#watchdog = new Watchdog({
       ...{ clock, logger },
+      stalledMs: () => this.#guard.stalledMs(),
       targets: () => this.#targets.all(),
       onSilent: (target) => this.#observation.silent(target),
     });
