@@ -43,6 +43,12 @@ export function openAccount(target: Target): Account {
   };
 }
 
+/** The oldest held change is said, or not to be said any more. */
+export function letGo(account: Account): void {
+  account.held.shift();
+  account.considered = undefined;
+}
+
 /** An event that was refused for its version is sent again as it is, unless the log's new word changes what it has to say. */
 export function saysTheSame(one: Transition, other: Transition): boolean {
   return one.from === other.from && one.to === other.to && one.episode === other.episode;

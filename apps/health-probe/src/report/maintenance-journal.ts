@@ -4,6 +4,7 @@ import { episodeId, isTocsinError, newId, type Clock, type EventToAppend, type R
 import type { Logger } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
+import { Stopping } from './stopping.js';
 
 /** Targets in one request, as `RecordedReader` reads them. */
 const BATCH = 250;
@@ -34,12 +35,15 @@ export interface MaintenanceJournalDeps {
 export class MaintenanceJournal {
   readonly #deps: MaintenanceJournalDeps;
   readonly #abort = new AbortController();
+  readonly #stopping = new Stopping();
+  readonly #begun: Promise<void>;
   /** By subject: the target, and whether it is said to be in maintenance; undefined until the log has been read. */
   readonly #targets = new Map<string, { target: Target; said: boolean | undefined }>();
   #working: Promise<void> | undefined;
 
   constructor(deps: MaintenanceJournalDeps) {
     this.#deps = deps;
+    this.#begun = this.#stopping.orUntil(deps.known);
   }
 
   track(target: Target): void {
@@ -59,14 +63,14 @@ export class MaintenanceJournal {
 
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#stopping.begin();
     await this.#working;
   }
 
   /** Never rejects. */
   async #work(): Promise<void> {
     const { signal } = this.#abort;
-    const stopped = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    await Promise.race([this.#deps.known, stopped]);
+    await this.#begun;
     let retryMs = RETRY_MS.first;
     while (!signal.aborted) {
       const batch = this.#due();

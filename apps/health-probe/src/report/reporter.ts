@@ -14,7 +14,7 @@ import { withSpan } from '@tocsin/tracing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Overlays } from '../overlays/overlays.js';
 import type { Target } from '../targets/target.js';
-import { openAccount, saysTheSame, stateAfter, type Account, type PendingEvent } from './account.js';
+import { letGo, openAccount, saysTheSame, stateAfter, type Account, type PendingEvent } from './account.js';
 import { AppendTurns } from './append-turns.js';
 import { confirmSpan } from './confirm-span.js';
 import { healthEvent } from './health-event.js';
@@ -22,6 +22,7 @@ import type { HealthLog } from './health-log.js';
 import type { ProbeStatistics } from './probe-statistics.js';
 import { RecordedReader } from './recorded-reader.js';
 import type { RecordedState } from './recorded-state.js';
+import { Stopping } from './stopping.js';
 
 /** Long enough for a standby leader to take over, short enough that an alarm does not wait for us. */
 const RETRY_MS = { first: 50, longest: 2_000 };
@@ -49,13 +50,14 @@ export class Reporter {
   readonly #reader: RecordedReader;
   readonly #accounts = new Map<string, Account>();
   readonly #abort = new AbortController();
-  readonly #aborted = new Promise<void>((resolve) => {
-    this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  readonly #stopping = new Stopping();
+  /** One for all targets: the overlays are known, or nothing is to be told any more. */
+  readonly #begun: Promise<void>;
   readonly #turns = new AppendTurns();
 
   constructor(deps: ReporterDeps) {
     this.#deps = deps;
+    this.#begun = this.#stopping.orUntil(deps.overlaysKnown);
     this.#reader = new RecordedReader(deps.log, deps.logger, (target, recorded) => this.#onRead(target, recorded));
   }
 
@@ -120,6 +122,7 @@ export class Reporter {
   /** What is held now is confirmed anew by the next process: it is not in the log. */
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#stopping.begin();
     this.#turns.release();
     await this.#reader.stop();
     await Promise.all([...this.#accounts.values()].flatMap((account) => account.announcing ?? []));
@@ -178,7 +181,7 @@ export class Reporter {
         } else {
           // It will be confirmed and tried again as long as what is observed differs from what is recorded.
           this.#deps.logger.error({ err: error, event: pending.event }, 'the log refuses a change');
-          if (pending.entry.reconciles === undefined) account.held.shift();
+          if (pending.entry.reconciles === undefined) letGo(account);
           this.#abandon(account);
           return;
         }
@@ -188,8 +191,8 @@ export class Reporter {
 
   /** What has to be written next about a target, if anything: the oldest held change or, after them all, what was kept back and is due. */
   async #nextEntry(account: Account): Promise<HealthEntry | undefined> {
-    const { overlays, overlaysKnown, clock } = this.#deps;
-    await Promise.race([overlaysKnown, this.#aborted]);
+    const { overlays, clock } = this.#deps;
+    await this.#begun;
     for (;;) {
       const { target, recorded, held } = account;
       if (recorded === undefined || this.#abort.signal.aborted) return undefined;
@@ -199,7 +202,7 @@ export class Reporter {
         account.restored = true;
         const ageMs = clock.now() - (newest?.confirmedAtMs ?? 0);
         const restoring = overlays.restore(target, recorded.kept?.because ?? [], recorded.damping, ageMs);
-        await Promise.race([restoring, this.#aborted]);
+        await this.#stopping.orUntil(restoring);
         continue;
       }
       const { oldest } = held;
@@ -207,14 +210,14 @@ export class Reporter {
         return newest && reconciliation(recorded, newest, overlays.over(target), clock.now());
       }
       if (account.considered !== oldest) {
-        await Promise.race([overlays.consider(target, oldest.transition), this.#aborted]);
+        await this.#stopping.orUntil(overlays.consider(target, oldest.transition));
         account.considered = oldest;
         continue;
       }
       const over = new Set([...oldest.overlays, ...overlays.over(target)]);
       const entry = entryFor(recorded, oldest.transition, [...over]);
       if (entry !== undefined) return entry;
-      held.shift();
+      letGo(account);
       this.#abandon(account);
     }
   }
@@ -250,7 +253,7 @@ export class Reporter {
     if (pending === undefined) return;
     const { event, entry, span } = pending;
     const { transition, withheld, reconciles } = entry;
-    if (reconciles === undefined) account.held.shift();
+    if (reconciles === undefined) letGo(account);
     if (appended !== undefined) span.setAttribute('tocsin.position', appended.position);
     span.setAttribute('tocsin.event.id', event.id).end();
     if (withheld !== undefined) this.#deps.statistics.withheld(withheld.because);
