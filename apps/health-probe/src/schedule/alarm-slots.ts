@@ -9,57 +9,71 @@ const COARSE_FROM_MS = 1_000;
 /** Shorter waits, as of a suspicion, keep to hundredths. */
 const FINE_MS = 10;
 
-/** An alarm that is set. */
-export interface Alarm {
+/** What an alarm is set for, one at a time. Its alarm lives in it: ten thousand of them wait at any time, and each is set anew after each check. */
+export interface Alarmed {
   /** Monotonic time at which it is meant to go off, milliseconds. */
-  readonly dueMs: number;
-  /** It does not go off any more. Idempotent. */
-  cancel(): void;
+  dueMs: number;
+  /** The slot it waits in; undefined while no alarm is set. */
+  slot: Slot<this> | undefined;
 }
 
-interface Slot {
+/** A moment at which alarms go off. */
+export interface Slot<T> {
   readonly timer: NodeJS.Timeout;
-  readonly ringing: Set<() => void>;
+  /** Who was set for it, those that do not wait for it any more included. */
+  readonly members: T[];
+  /** How many do. */
+  waiting: number;
 }
 
 /** Sets alarms on slots of time, one timer a slot however many share it. */
-export class AlarmSlots {
+export class AlarmSlots<T extends Alarmed> {
   readonly #clock: Clock;
-  readonly #slots = new Map<number, Slot>();
+  readonly #ring: (alarmed: T) => void;
+  readonly #slots = new Map<number, Slot<T>>();
 
-  constructor(clock: Clock) {
+  /** @param ring is called when an alarm goes off; it may set the next one */
+  constructor(clock: Clock, ring: (alarmed: T) => void) {
     this.#clock = clock;
+    this.#ring = ring;
   }
 
-  /** Calls `ring` after about `delayMs`: in the slot nearest to it. */
-  set(delayMs: number, ring: () => void): Alarm {
+  /** Goes off after about `delayMs`, in the slot nearest to it, instead of whenever it was meant to. */
+  set(alarmed: T, delayMs: number): void {
+    this.cancel(alarmed);
     const nowMs = this.#clock.monotonicMs();
     const slotMs = delayMs >= COARSE_FROM_MS ? COARSE_MS : FINE_MS;
     const dueMs = Math.max(nowMs, Math.round((nowMs + delayMs) / slotMs) * slotMs);
     const slot = this.#slots.get(dueMs) ?? this.#open(dueMs, nowMs);
-    // Of its own, so that the same function may be set twice.
-    const own = () => ring();
-    slot.ringing.add(own);
-    return {
-      dueMs,
-      cancel: () => {
-        if (!slot.ringing.delete(own) || slot.ringing.size > 0) return;
-        clearTimeout(slot.timer);
-        if (this.#slots.get(dueMs) === slot) this.#slots.delete(dueMs);
-      },
-    };
+    slot.members.push(alarmed);
+    slot.waiting += 1;
+    alarmed.slot = slot;
+    alarmed.dueMs = dueMs;
   }
 
-  #open(dueMs: number, nowMs: number): Slot {
+  /** It does not go off any more. Idempotent. */
+  cancel(alarmed: T): void {
+    const { slot, dueMs } = alarmed;
+    if (slot === undefined) return;
+    alarmed.slot = undefined;
+    slot.waiting -= 1;
+    if (slot.waiting > 0) return;
+    clearTimeout(slot.timer);
+    if (this.#slots.get(dueMs) === slot) this.#slots.delete(dueMs);
+  }
+
+  #open(dueMs: number, nowMs: number): Slot<T> {
     const timer = setTimeout(() => {
-      const slot = this.#slots.get(dueMs);
       this.#slots.delete(dueMs);
-      for (const ring of slot?.ringing ?? []) {
-        slot?.ringing.delete(ring);
-        ring();
+      for (const alarmed of slot.members) {
+        // Cancelled, or set twice for the same moment.
+        if (alarmed.slot !== slot) continue;
+        alarmed.slot = undefined;
+        slot.waiting -= 1;
+        this.#ring(alarmed);
       }
     }, dueMs - nowMs);
-    const slot: Slot = { timer, ringing: new Set() };
+    const slot: Slot<T> = { timer, members: [], waiting: 0 };
     this.#slots.set(dueMs, slot);
     return slot;
   }

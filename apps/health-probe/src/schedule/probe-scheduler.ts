@@ -8,7 +8,7 @@ import {
   type VoidedProbe,
 } from '@tocsin/domain';
 import type { Target } from '../targets/target.js';
-import { AlarmSlots, type Alarm } from './alarm-slots.js';
+import { AlarmSlots, type Slot } from './alarm-slots.js';
 import type { InFlight } from './in-flight.js';
 
 /** A probe of a target that hangs takes its whole time-out, up to a minute: too long for a process that should end. */
@@ -32,22 +32,28 @@ export interface ProbeSchedulerDeps {
   onProbed: (target: Target, probed: Probed) => void;
 }
 
-interface Plan {
-  target: Target;
-  alarm: Alarm | undefined;
+/** When a target is probed next, or that it is being probed. */
+class Plan {
+  readonly target: Target;
+  dueMs = 0;
+  slot: Slot<this> | undefined;
   running: Promise<void> | undefined;
+
+  constructor(target: Target) {
+    this.target = target;
+  }
 }
 
 /** Probes every target at its own cadence: each has one alarm or one probe in flight, never both. */
 export class ProbeScheduler {
   readonly #deps: ProbeSchedulerDeps;
   readonly #plans = new Map<string, Plan>();
-  readonly #alarms: AlarmSlots;
+  readonly #alarms: AlarmSlots<Plan>;
   #stopped = false;
 
   constructor(deps: ProbeSchedulerDeps) {
     this.#deps = deps;
-    this.#alarms = new AlarmSlots(deps.clock);
+    this.#alarms = new AlarmSlots(deps.clock, (plan) => this.#run(plan));
   }
 
   get size(): number {
@@ -58,14 +64,16 @@ export class ProbeScheduler {
   add(target: Target): void {
     this.remove(target.name);
     if (this.#stopped) return;
-    const plan: Plan = { target, alarm: undefined, running: undefined };
+    const plan = new Plan(target);
     this.#plans.set(target.name, plan);
-    this.#arm(plan, firstProbeDelayMs(target.subject, target.policy));
+    this.#alarms.set(plan, firstProbeDelayMs(target.subject, target.policy));
   }
 
   /** A probe in flight is no longer listened to. */
   remove(name: string): void {
-    this.#plans.get(name)?.alarm?.cancel();
+    const plan = this.#plans.get(name);
+    if (plan === undefined) return;
+    this.#alarms.cancel(plan);
     this.#plans.delete(name);
   }
 
@@ -77,16 +85,14 @@ export class ProbeScheduler {
       void plan.running.then(() => this.probeIn(name, delayMs));
       return;
     }
-    plan.alarm?.cancel();
-    this.#arm(plan, delayMs);
+    this.#alarms.set(plan, delayMs);
   }
 
   /** Plans the next probe anew, after the target's state has changed by something else than a probe. */
   replan(name: string): void {
     const plan = this.#plans.get(name);
     if (plan === undefined || plan.running !== undefined) return;
-    plan.alarm?.cancel();
-    this.#arm(plan, this.#nextDelayMs(plan.target));
+    this.#alarms.set(plan, this.#nextDelayMs(plan.target));
   }
 
   /** Waits a little for probes in flight; a result that comes later is not listened to, and the next process probes again. */
@@ -102,26 +108,26 @@ export class ProbeScheduler {
     clearTimeout(timer);
   }
 
-  #arm(plan: Plan, delayMs: number): void {
-    const alarm = this.#alarms.set(delayMs, () => {
-      plan.running = this.#probe(plan, alarm.dueMs).finally(() => {
-        plan.running = undefined;
-        if (this.#plans.get(plan.target.name) === plan) this.#arm(plan, this.#nextDelayMs(plan.target));
-      });
+  #run(plan: Plan): void {
+    plan.running = this.#probe(plan).finally(() => {
+      plan.running = undefined;
+      if (this.#current(plan)) this.#alarms.set(plan, this.#nextDelayMs(plan.target));
     });
-    plan.alarm = alarm;
   }
 
-  async #probe(plan: Plan, dueMs: number): Promise<void> {
-    const { target } = plan;
-    const current = () => this.#plans.get(target.name) === plan;
+  async #probe(plan: Plan): Promise<void> {
+    const { target, dueMs } = plan;
     const probed = await this.#deps.inFlight.run(target.peer, async (): Promise<Probed | undefined> => {
-      if (!current()) return undefined;
+      if (!this.#current(plan)) return undefined;
       const startedAt = this.#now();
       const result = await this.#deps.check(target);
       return { startedAt, at: this.#now(), result, latenessMs: Math.max(0, startedAt.monoMs - dueMs) };
     });
-    if (probed !== undefined && current()) this.#deps.onProbed(target, probed);
+    if (probed !== undefined && this.#current(plan)) this.#deps.onProbed(target, probed);
+  }
+
+  #current(plan: Plan): boolean {
+    return this.#plans.get(plan.target.name) === plan;
   }
 
   #nextDelayMs(target: Target): number {
