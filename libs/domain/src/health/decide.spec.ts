@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { decide } from './decide.js';
 import { degrades, fails, given, passes, second, votes } from './health.harness.js';
+import { DEFAULT_HEALTH_POLICY } from './policy.js';
 import type { HealthEffect, Transition } from './state.js';
 
 function announced(effects: readonly HealthEffect[]): Transition[] {
@@ -57,6 +59,24 @@ describe('suspicion (rule 1)', () => {
     const { state, effects } = given(passes(0), fails(10), fails(11), passes(12)).when(votes(13, 1, ['fail', 'fail']));
     expect(state.announced).toBe('up');
     expect(effects).toEqual([]);
+  });
+});
+
+describe('a target that stays as it was announced', () => {
+  it.each([
+    ['up', given(passes(0)), passes],
+    ['degraded', given(passes(0), degrades(10), degrades(20)), degrades],
+  ] as const)('%s keeps the very same state, result after result: nothing is remembered of them', (_, before, next) => {
+    const { state } = before.when(next(30));
+    expect(state.streak).toBeUndefined();
+    const again = decide(state, next(40), DEFAULT_HEALTH_POLICY);
+    expect(again.state).toBe(state);
+    expect(again.effects).toEqual([]);
+  });
+
+  it('counts a change from its first result on', () => {
+    const { state } = given(passes(0), degrades(10), degrades(20)).when(degrades(30), passes(40));
+    expect(state).toMatchObject({ announced: 'degraded', streak: { of: 'pass', count: 1, first: second(40) } });
   });
 });
 

@@ -15,6 +15,8 @@ import type {
   Transition,
 } from './state.js';
 
+const NOTHING: readonly HealthEffect[] = [];
+
 type ResultInput = Extract<HealthInput, { kind: 'result' }>;
 
 /**
@@ -71,9 +73,12 @@ function onFailure(state: HealthState, input: ResultInput, policy: HealthPolicy)
 
 function onPass(state: HealthState, input: ResultInput, policy: HealthPolicy): Decision {
   const converged = convergence(state);
-  const seen = { ...without(state, 'divergence'), voting: false, alone: false };
   const degraded = input.result.outcome === 'degraded';
 
+  // As it was announced: nothing is counted. Nearly all results there are end here.
+  if (state.announced === (degraded ? 'degraded' : 'up')) return { state: atRest(state), effects: converged };
+
+  const seen = { ...without(state, 'divergence'), voting: false, alone: false };
   if (state.announced === 'down') {
     const streak = extend(state.phase === 'recovering' ? state.streak : undefined, 'pass', input);
     if (streak.count < policy.successes) {
@@ -190,10 +195,10 @@ function adopt(state: HealthState, recorded: Extract<HealthInput, { kind: 'recor
   return settled(truth, restingPhase(recorded.announced));
 }
 
-function convergence(state: HealthState): HealthEffect[] {
+function convergence(state: HealthState): readonly HealthEffect[] {
   return state.divergence?.announced === true
     ? [{ kind: 'vantage', fact: 'converged', sinceMs: state.divergence.since.wallMs }]
-    : [];
+    : NOTHING;
 }
 
 /** The phase a target rests in while nothing is going on. */
@@ -204,6 +209,13 @@ function restingPhase(announced: AnnouncedHealth): HealthPhase {
 
 function settled(state: HealthState, phase: HealthPhase): HealthState {
   return { ...without(state, 'streak'), phase, voting: false, alone: false };
+}
+
+/** Up with nothing to remember: the very same state where it is so already. */
+function atRest(state: HealthState): HealthState {
+  const { phase, streak, divergence, voting, alone } = state;
+  if (phase === 'up' && streak === undefined && divergence === undefined && !voting && !alone) return state;
+  return settled(without(state, 'divergence'), 'up');
 }
 
 function extend(streak: Streak | undefined, of: Streak['of'], input: ResultInput): Streak {
@@ -231,7 +243,7 @@ function without<Key extends 'streak' | 'divergence' | 'episode' | 'sinceMs'>(
 }
 
 function unchanged(state: HealthState): Decision {
-  return { state, effects: [] };
+  return { state, effects: NOTHING };
 }
 
 function withEffects(first: readonly HealthEffect[], decision: Decision): Decision {
