@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
   type Provider,
 } from '@nestjs/common';
-import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog } from '@tocsin/event-store';
+import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog, RecentEvents } from '@tocsin/event-store';
 import { type Broker, EventDurables, RelayPublisher } from '@tocsin/jetstream';
 import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
 import { Database, type DatabaseOptions, listen, type Listening } from '@tocsin/postgres';
@@ -26,6 +26,7 @@ import { FleetController } from './fleet/fleet.controller.js';
 import { fleetProviders } from './fleet/fleet-providers.js';
 import { EventLogController } from './grpc/event-log.controller.js';
 import { BODY_GATE } from './ingest/body-budget.js';
+import { MAX_STORED_EVENT_BYTES } from './ingest/event-limits.js';
 import { Ingest } from './ingest/ingest.js';
 import { IngestController } from './ingest/ingest.controller.js';
 import { EVENT_API } from './read/event-api.js';
@@ -163,31 +164,42 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
     });
   const waiting = { events: config.TOCSIN_APPEND_MAX_WAITING, bytes: config.TOCSIN_APPEND_MAX_WAITING_BYTES };
   return [
+    { provide: RecentEvents, useFactory: () => new RecentEvents() },
     {
       provide: LogRelay,
-      useFactory: (log: PostgresLog) => {
+      useFactory: (log: PostgresLog, recent: RecentEvents) => {
         const publisher = new RelayPublisher({
           broker,
           clock,
           random,
-          read: async (after, limit) => (await log.read({ after, limit })).events,
+          // What this leader has just committed it need not ask Postgres for.
+          read: async (after, limit) => recent.after(after, limit) ?? (await log.read({ after, limit })).events,
           head: () => log.head(),
+          onProgress: (position) => recent.release(position),
           onError: relayErrorLog(context.logger.child({ module: 'relay' })),
           stream: { replicas: config.TOCSIN_RELAY_REPLICAS, maxBytes: config.TOCSIN_RELAY_MAX_BYTES },
           ...(divergence === undefined ? {} : { divergence }),
         });
         return new LogRelay(publisher, () => log.head(), clock);
       },
-      inject: [PostgresLog],
+      inject: [PostgresLog, RecentEvents],
     },
     {
       provide: AppendLeader,
-      useFactory: (database: Database, appends: Database, relay: LogRelay) => {
+      useFactory: (database: Database, appends: Database, relay: LogRelay, recent: RecentEvents) => {
         const gauges = new LogGauges(() => relay.status());
         return new AppendLeader({
           acquire: leaderLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
           takeOver: async () => {
-            const appender = new Appender({ database: appends, clock, maxWaitingEvents: waiting.events });
+            // Another may have led meanwhile.
+            recent.clear();
+            const appender = new Appender({
+              database: appends,
+              clock,
+              maxWaitingEvents: waiting.events,
+              maxEventBytes: MAX_STORED_EVENT_BYTES,
+              recent,
+            });
             const { epoch, head } = await appender.becomeLeader();
             gauges.tookOver(head);
             return { epoch, append: (request) => appender.append(request), close: () => appender.stepDown() };
@@ -202,7 +214,7 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
           random,
         });
       },
-      inject: [Database, APPEND_DATABASE, LogRelay],
+      inject: [Database, APPEND_DATABASE, LogRelay, RecentEvents],
     },
     {
       provide: LogWriter,

@@ -1,7 +1,8 @@
 import type { Appended } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
 import type { Queryable } from '@tocsin/postgres';
-import { keyReused, type PreparedAppend } from './prepared-append.js';
+import { keyReused, recordedEvent, sizeOf, type PreparedAppend } from './prepared-append.js';
+import type { SizedEvent } from './recent-events.js';
 
 /** See `schema/append.ts`. */
 const APPEND = `
@@ -23,6 +24,8 @@ export type AppendOutcome = { events: Appended[] } | { error: TocsinError };
 export interface BatchOutcome {
   /** One per append, in order. */
   outcomes: AppendOutcome[];
+  /** What is new in the log, in order of position. */
+  recorded: SizedEvent[];
   /** Head of the log afterwards. */
   head: number;
 }
@@ -73,24 +76,26 @@ function read(answer: Answer, appends: readonly PreparedAppend[]): BatchOutcome 
   const known = new Map((answer.known ?? []).map(([ordinal, ...place]) => [ordinal, place]));
   const versions = answer.versions ?? [];
   const recordedAt = new Date(answer.recordedAt).toISOString();
+  const recorded: SizedEvent[] = [];
   let ordinal = 0;
-  let added = 0;
   const outcomes = appends.map((append, index): AppendOutcome => {
     const error = errors.get(index);
     if (error !== undefined) {
       ordinal += append.events.length;
       return { error };
     }
-    const places = append.events.map(({ id }): Appended => {
+    const places = append.events.map((event): Appended => {
+      const { id } = event;
       const place = known.get(ordinal);
       ordinal += 1;
       if (place !== undefined) {
         const [position, version, at] = place;
         return { id, position, version, recordedAt: new Date(at).toISOString(), repeated: true };
       }
-      const version = versions[added] ?? Number.NaN;
-      added += 1;
-      return { id, position: answer.before + added, version, recordedAt, repeated: false };
+      const version = versions[recorded.length] ?? Number.NaN;
+      const stands = { position: answer.before + recorded.length + 1, version, recordedAt };
+      recorded.push({ event: recordedEvent(event, stands), bytes: sizeOf(event) });
+      return { id, ...stands, repeated: false };
     });
     const events = append.asked.flatMap(({ index: at, first }) => {
       const place = places[at];
@@ -98,9 +103,9 @@ function read(answer: Answer, appends: readonly PreparedAppend[]): BatchOutcome 
     });
     return { events };
   });
-  if (added !== versions.length)
+  if (recorded.length !== versions.length)
     throw new TocsinError('TCN_INTERNAL', 'log.append recorded other events than it was given');
-  return { outcomes, head: answer.before + added };
+  return { outcomes, recorded, head: answer.before + recorded.length };
 }
 
 /** Why appends failed, by their index. A key with other content is named before a version that does not hold. */

@@ -3,6 +3,7 @@ import type { Appended } from '@tocsin/contracts';
 import { isTocsinError, type EventToAppend } from '@tocsin/domain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LOG_CHANNEL } from './log-database.js';
+import { RecentEvents } from './recent-events.js';
 import { findings, newEvent, openLog, outcome, staysOpen, type TestLog } from './log.harness.js';
 
 let test: TestLog;
@@ -47,6 +48,33 @@ describe('group commit', () => {
     await expect.poll(() => notified).toEqual(['1', '101']);
     expect(new Set(times.slice(1)).size).toBe(1);
     await listening.close();
+  });
+
+  it('gives what it has committed as reading gives it, and nothing that was there before or failed', async () => {
+    const recent = new RecentEvents();
+    const appender = test.rival({ recent });
+    const { head } = await appender.becomeLeader();
+    const known = newEvent();
+    const odd = newEvent({
+      ...{ time: '2026-03-29T01:30:00.98765+02:00', datacontenttype: 'application/json', dataschema: 'urn:a' },
+      ...{
+        extensions: { b: 1, a: 'x', traceparent: 'y' },
+        data: JSON.parse('{"b":[null,-0,1e21,"ü"],"10":1,"2":{"__proto__":1}}'),
+      },
+    });
+    await appender.append({ events: [known] });
+    await Promise.all([
+      appender.append({ events: [odd, { ...newEvent(), data: null }] }),
+      outcome(appender.append({ events: [newEvent()], expect: { [known.subject]: 9 } })),
+      appender.append({ events: [known, newEvent(), known] }),
+    ]);
+    const { events } = await test.log.read({ after: head, limit: 100 });
+    expect(events).toHaveLength(4);
+    const given = recent.after(head, 100);
+    // In JSON there is no -0.
+    expect(JSON.parse(JSON.stringify(given))).toEqual(events);
+    expect(JSON.stringify(given?.map(({ data }) => data))).toBe(JSON.stringify(events.map(({ data }) => data)));
+    await appender.stepDown();
   });
 
   it('fails one append of a batch alone, whatever is wrong with it', async () => {

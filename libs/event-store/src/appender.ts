@@ -7,6 +7,7 @@ import { appendBatch } from './append-statement.js';
 import { takeBatch, type BatchLimits } from './batch.js';
 import { inCommitSpan } from './commit-span.js';
 import { prepareAppend, type PreparedAppend } from './prepared-append.js';
+import type { RecentEvents } from './recent-events.js';
 
 /** A batch of this size takes some 20 ms: more would make its first append wait, fewer would pay for more commits. */
 const BATCH: BatchLimits = { maxEvents: 1_000, maxBytes: 4 * 1024 * 1024 };
@@ -33,6 +34,10 @@ export interface AppenderOptions {
   onFenced?: () => void;
   /** Events that may wait for the next batch. Default 10,000. */
   maxWaitingEvents?: number;
+  /** Bytes one event may have as JSON; more is refused. Default: no limit but the database's. */
+  maxEventBytes?: number;
+  /** Given what this appender has committed, in order, before those who appended it are told. */
+  recent?: RecentEvents;
 }
 
 /** Where the log stood when leadership began. */
@@ -97,14 +102,14 @@ export class Appender {
   }
 
   /**
-   * Appends all events of the request or none; resolves in their order when they are durable.
-   * @throws TocsinError `TCN_VERSION_CONFLICT`, `TCN_KEY_REUSED`, `TCN_INVALID`; retryable as it is: `TCN_OVERLOADED` with `retryAfterMs`,
+   * Appends all events of the request or none; resolves in their order when they are durable. They must not be changed afterwards.
+   * @throws TocsinError `TCN_VERSION_CONFLICT`, `TCN_KEY_REUSED`, `TCN_INVALID`, `TCN_TOO_LARGE`; retryable as it is: `TCN_OVERLOADED` with `retryAfterMs`,
    * `TCN_FENCED`, `TCN_UNAVAILABLE` (not the leader, or the connection was lost and the events may have been recorded; (source, id) makes the
    * repeat harmless)
    */
   async append(request: AppendRequest): Promise<Appended[]> {
     if (this.#epoch === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'this recorder does not lead the log');
-    const append = prepareAppend(request);
+    const append = prepareAppend(request, this.#options.maxEventBytes);
     this.#requireRoom(append);
     this.#waitingEvents += append.events.length;
     this.#waitingBytes += append.bytes;
@@ -167,12 +172,13 @@ export class Appender {
       const appends = batch.map(({ append }) => append);
       const types = new Set(appends.flatMap(({ events }) => events.map(({ type }) => type)));
       for (const type of this.#types) types.delete(type);
-      const { outcomes, head } = await inCommitSpan(batch, () =>
+      const { outcomes, recorded, head } = await inCommitSpan(batch, () =>
         appendBatch(this.#options.database, epoch, appends, [...types]),
       );
       const tookMs = Math.max(1, this.#options.clock.monotonicMs() - startedMs);
       this.#eventsPerMs = Math.max((head - this.#head) / tookMs, 0.1);
       this.#head = head;
+      this.#options.recent?.add(recorded);
       for (const type of types) this.#types.add(type);
       return () => {
         for (const [index, outcome] of outcomes.entries()) {

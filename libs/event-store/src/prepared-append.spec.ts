@@ -48,6 +48,23 @@ describe('prepareAppend', () => {
     expect(prepareAppend({ events: [event] }).events[0]?.webhookKey).toBeNull();
   });
 
+  it('refuses an event that is larger as JSON than allowed, counting bytes', () => {
+    const bytes = (data: string): number => Buffer.byteLength(JSON.stringify({ ...event, data }));
+    const refused = (data: string, most: number): unknown => {
+      try {
+        prepareAppend({ events: [event, { ...event, id: 'evt_2', data }] }, most);
+        return undefined;
+      } catch (error) {
+        const { code, faults } = error as { code: string; faults: { pointer: string }[] };
+        return [code, faults[0]?.pointer];
+      }
+    };
+    for (const data of ['x'.repeat(5_000), 'ü'.repeat(5_000), '\u0001"\\'.repeat(5_000)]) {
+      expect(refused(data, bytes(data) - 1)).toEqual(['TCN_TOO_LARGE', '/events/1']);
+      expect(refused(data, bytes(data))).toBeUndefined();
+    }
+  });
+
   it.each([
     [{ id: '' }, '/events/1/id'],
     [{ id: 'a\u0000' }, '/events/1/id'],

@@ -1,5 +1,5 @@
 import type { AppendRequest } from '@tocsin/contracts';
-import { TocsinError, webhookId } from '@tocsin/domain';
+import { type RecordedEvent, TocsinError, webhookId } from '@tocsin/domain';
 import { contentHash } from './leaf-hash.js';
 import { invalid, normalTime, requireText } from './storable.js';
 
@@ -11,6 +11,8 @@ const DERIVED_WEBHOOK_KEY = /^evt_([0-9a-f]{32})$/;
 
 /** An event as the append statement takes it: checked, spelled and hashed. */
 export interface PreparedEvent {
+  /** As it was asked for; its content must not be changed any more. */
+  asked: AppendRequest['events'][number];
   /** (id, source) in one string. */
   key: string;
   id: string;
@@ -43,13 +45,15 @@ export interface PreparedAppend {
 
 /**
  * Checks and spells a request before it meets others in a batch: nothing in it can make the statement fail for its neighbours.
- * @throws TocsinError `TCN_INVALID`; `TCN_KEY_REUSED` if the request itself holds one key with two contents
+ * @param maxEventBytes bytes one event may have as JSON
+ * @throws TocsinError `TCN_INVALID`; `TCN_TOO_LARGE`; `TCN_KEY_REUSED` if the request itself holds one key with two contents
  */
-export function prepareAppend(request: AppendRequest): PreparedAppend {
+export function prepareAppend(request: AppendRequest, maxEventBytes = Number.MAX_SAFE_INTEGER): PreparedAppend {
   const events: PreparedEvent[] = [];
   const indexes = new Map<string, number>();
   const asked = request.events.map((event, position) => {
     const prepared = prepareEvent(event, `/events/${position}`);
+    requireSize(prepared, maxEventBytes, `/events/${position}`);
     const index = indexes.get(prepared.key);
     if (index === undefined) {
       indexes.set(prepared.key, events.length);
@@ -88,6 +92,7 @@ function prepareEvent(event: AppendRequest['events'][number], pointer: string): 
   const derived = webhookKey === event.id ? undefined : DERIVED_WEBHOOK_KEY.exec(webhookKey)?.[1];
   const { id, source, subject, type, datacontenttype, dataschema, data } = event;
   return {
+    asked: event,
     key: `${id}\u0000${source}`,
     id,
     source,
@@ -103,6 +108,15 @@ function prepareEvent(event: AppendRequest['events'][number], pointer: string): 
   };
 }
 
+/** Nearly every event is so small that its size need not be counted: no character has more than three bytes per UTF-16 unit. */
+function requireSize(event: PreparedEvent, maxBytes: number, pointer: string): void {
+  if (3 * sizeOf(event) <= maxBytes) return;
+  const bytes = Buffer.byteLength(JSON.stringify(event.asked));
+  if (bytes <= maxBytes) return;
+  const detail = `has ${bytes} bytes; at most ${maxBytes} can be recorded`;
+  throw new TocsinError('TCN_TOO_LARGE', `the event ${detail}`, { faults: [{ pointer, detail }] });
+}
+
 function hashOf(content: Parameters<typeof contentHash>[0], pointer: string): string {
   try {
     return contentHash(content);
@@ -114,8 +128,29 @@ function hashOf(content: Parameters<typeof contentHash>[0], pointer: string): st
   }
 }
 
-function sizeOf(event: PreparedEvent): number {
-  return (
-    ROW_OVERHEAD_BYTES + event.extensions.length + (event.data?.length ?? 0) + event.key.length + event.subject.length
-  );
+/** The event at its place in the log, as reading it would give it. */
+export function recordedEvent(
+  { asked, time }: PreparedEvent,
+  place: Pick<RecordedEvent, 'position' | 'version' | 'recordedAt'>,
+): RecordedEvent {
+  const { id, source, subject, type, extensions = {}, datacontenttype, dataschema, data } = asked;
+  return {
+    id,
+    source,
+    type,
+    subject,
+    time,
+    ...place,
+    extensions,
+    ...(datacontenttype === undefined ? {} : { datacontenttype }),
+    ...(dataschema === undefined ? {} : { dataschema }),
+    ...(data === undefined ? {} : { data }),
+  };
+}
+
+/** What it takes in memory and on the wire, roughly, bytes. */
+export function sizeOf(event: PreparedEvent): number {
+  const { key, subject, type, datacontenttype, dataschema, extensions, data } = event;
+  const names = key.length + subject.length + type.length + (datacontenttype?.length ?? 0) + (dataschema?.length ?? 0);
+  return ROW_OVERHEAD_BYTES + names + extensions.length + (data?.length ?? 0);
 }

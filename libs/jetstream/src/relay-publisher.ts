@@ -178,7 +178,7 @@ export class RelayPublisher {
         const events = await orAborted(page, signal);
         const end = sent + events.length;
         // Large events make a page short, so its length alone does not say that the log ends there.
-        const ended = events.length === 0 || (events.length < PAGE_EVENTS && end === this.#head);
+        const ended = events.length === 0 || (events.length < PAGE_EVENTS && end >= this.#head);
         // The next page is read while this one is sent.
         page = ended ? Promise.resolve([]) : this.#read(end);
         page.catch(() => undefined);
@@ -189,7 +189,7 @@ export class RelayPublisher {
           pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
         }
         if (ended) {
-          const nudged = await this.#wakeup.wait(this.#options.pollMs ?? DEFAULT_POLL_MS, signal);
+          const nudged = await this.#nudge(pipeline, sent, signal);
           if (!nudged) await orAborted(this.#confirm(pipeline, sent), signal);
           page = this.#read(sent);
           page.catch(() => undefined);
@@ -198,6 +198,15 @@ export class RelayPublisher {
     } finally {
       await settleWithin(pipeline, STOP_MS);
     }
+  }
+
+  /** Waits for news, a poll interval at most. Everybody whose event shared a commit nudges; one of them is news. */
+  async #nudge(pipeline: PublishPipeline, sent: number, signal: AbortSignal): Promise<boolean> {
+    const pollMs = this.#options.pollMs ?? DEFAULT_POLL_MS;
+    while (await this.#wakeup.wait(pollMs, signal)) {
+      if (this.#head > sent || pipeline.failure !== undefined) return true;
+    }
+    return signal.aborted;
   }
 
   /** With nothing to publish nobody would notice that the stream has been deleted or that a rival is ahead: look. */

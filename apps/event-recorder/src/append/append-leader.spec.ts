@@ -132,17 +132,4 @@ describe('AppendLeader', () => {
     expect(leader.electionError).toBeUndefined();
     await leader.stop();
   });
-
-  it('refuses an event that could not be relayed, before it is queued', async () => {
-    const { candidate } = election();
-    const { leader } = candidate();
-    leader.start();
-    await until(() => leader.leading);
-    const large = { events: [{ ...REQUEST.events[0]!, data: 'x'.repeat(300 * 1024) }] };
-    await expect(leader.append(large)).rejects.toMatchObject({
-      code: 'TCN_TOO_LARGE',
-      faults: [{ pointer: '/events/0' }],
-    });
-    await leader.stop();
-  });
 });

@@ -3,7 +3,6 @@ import type { Appended, AppendRequest } from '@tocsin/contracts';
 import { isTocsinError, type Random, TocsinError } from '@tocsin/domain';
 import type { Logger } from '@tocsin/platform';
 import { activeSpanContext, inSpan } from '@tocsin/tracing';
-import { MAX_STORED_EVENT_BYTES } from '../ingest/event-limits.js';
 import { AppendStatistics } from './append-statistics.js';
 import type { LocalLeader } from './log-writer.js';
 import { LOOK_MS, type Succession } from './succession.js';
@@ -98,7 +97,7 @@ export class AppendLeader implements LocalLeader {
 
   /**
    * Appends all events of the request or none; resolves after the commit.
-   * @throws TocsinError `TCN_UNAVAILABLE` (not the leader), `TCN_TOO_LARGE`, and what the appender throws
+   * @throws TocsinError `TCN_UNAVAILABLE` (not the leader), and what the appender throws
    */
   append(request: AppendRequest): Promise<Appended[]> {
     const append = () => this.#statistics.measure(() => this.#append(request));
@@ -114,7 +113,6 @@ export class AppendLeader implements LocalLeader {
   async #append(request: AppendRequest): Promise<Appended[]> {
     const term = this.#term;
     if (term === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'this recorder does not lead the log');
-    requireRelayable(request);
     try {
       const appended = await term.appender.append(request);
       const last = Math.max(...appended.map(({ position }) => position));
@@ -195,17 +193,5 @@ export class AppendLeader implements LocalLeader {
       // Without Postgres nobody can take over; the lock's own connection will tell.
       this.parts.logger.debug({ err: error }, 'cannot see who stands by');
     }
-  }
-}
-
-/** Refuses an event that could be recorded but neither relayed nor delivered. */
-function requireRelayable(request: AppendRequest): void {
-  for (const [index, event] of request.events.entries()) {
-    const bytes = Buffer.byteLength(JSON.stringify(event));
-    if (bytes <= MAX_STORED_EVENT_BYTES) continue;
-    const detail = `has ${bytes} bytes; at most ${MAX_STORED_EVENT_BYTES} can be recorded`;
-    throw new TocsinError('TCN_TOO_LARGE', `the event ${detail}`, {
-      faults: [{ pointer: `/events/${index}`, detail }],
-    });
   }
 }
