@@ -75,6 +75,11 @@ function open(
           });
     attempt.hold(socket);
     let share: NodeJS.Timeout | undefined;
+    let established = false;
+    const opened = () => {
+      established = true;
+      resolve(socket);
+    };
     if (shareMs !== undefined) {
       share = setTimeout(() => {
         const error: NodeJS.ErrnoException = new Error(`no connection to ${address} in its share of the time`);
@@ -84,10 +89,10 @@ function open(
     }
     socket.on('connect', () => {
       clearTimeout(share);
-      if (tls === undefined) resolve(socket);
+      if (tls === undefined) opened();
       else attempt.enter('tls');
     });
-    if (tls !== undefined) socket.on('secureConnect', () => resolve(socket));
+    if (tls !== undefined) socket.on('secureConnect', opened);
     // Stays for the socket's whole life: an error after the verdict is nobody's news.
     socket.on('error', (error: Error) => {
       clearTimeout(share);
@@ -95,6 +100,8 @@ function open(
     });
     socket.on('close', () => {
       clearTimeout(share);
+      // Every connection is closed in the end, and an error costs more than the rest of it.
+      if (established) return;
       const error: NodeJS.ErrnoException = new Error('closed');
       error.code = 'ECONNRESET';
       reject(error);

@@ -142,6 +142,8 @@ export class AnswerReader {
   }
 
   #ended(): void {
+    // Every connection ends, most of them after their answer: no error is made for those.
+    if (this.#over) return;
     if (this.#framing?.kind === 'close') {
       this.#finish();
       return;

@@ -71,9 +71,7 @@ async function runProbe(check: ProbeCheck, deps: ProbeDeps): Promise<ProbeResult
   const { timeoutMs, peer } = limitsOf(check);
   const attempt = new Attempt(deps.clock, timeoutMs, peer);
   const stalledBeforeMs = deps.guard.stalledMs();
-  const deadline = new Deadline(timeoutMs);
-  const found = await Promise.race([dispatch(check, attempt, deps), deadline.passed]);
-  deadline.clear();
+  const found = await withinTime(dispatch(check, attempt, deps), timeoutMs);
   attempt.end();
   const { durationMs, phasesMs } = attempt;
   if (found !== 'deadline') return { kind: 'result', ...found, durationMs, phasesMs };
@@ -111,24 +109,19 @@ async function dispatch(check: ProbeCheck, attempt: Attempt, deps: ProbeDeps): P
 }
 
 /**
- * The end of a check's time. After the timer has fired the event loop polls its sockets once more before the time counts as
- * over: an answer that was there already wins, however late the timer was.
+ * What was found, or that the time is over. After the timer has fired the event loop polls its sockets once more before the time
+ * counts as over: an answer that was there already wins, however late the timer was.
  */
-class Deadline {
-  readonly passed: Promise<'deadline'>;
-  #clear: () => void = () => undefined;
-
-  constructor(timeoutMs: number) {
-    this.passed = new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        const poll = setImmediate(() => resolve('deadline'));
-        this.#clear = () => clearImmediate(poll);
-      }, timeoutMs);
-      this.#clear = () => clearTimeout(timer);
-    });
-  }
-
-  clear(): void {
-    this.#clear();
-  }
+function withinTime(finding: Promise<Finding>, timeoutMs: number): Promise<Finding | 'deadline'> {
+  return new Promise((resolve, reject) => {
+    let poll: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      poll = setImmediate(() => resolve('deadline'));
+    }, timeoutMs);
+    finding.then((found) => {
+      clearTimeout(timer);
+      if (poll !== undefined) clearImmediate(poll);
+      resolve(found);
+    }, reject);
+  });
 }
