@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 // A fleet in one process, away from what is measured: one port on every loopback address, a path a node. Spoken to over IPC.
 
-/** What the farm is asked. */
+/** What the farm is asked. `forget`: nothing has been asked of it yet, and every node lives. */
 export type FarmOrder = { kind: 'kill'; nodes: number[] } | { kind: 'count' } | { kind: 'forget' };
 
 /** What it answers. `first`, `last`: epoch milliseconds of the first probe, and of the moment when every node had been probed. */
@@ -42,6 +42,7 @@ process.on('message', (order: FarmOrder) => {
       return;
     case 'forget':
       seen.clear();
+      dead.clear();
       requests = 0;
       say({ kind: 'done' });
       return;

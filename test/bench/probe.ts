@@ -75,6 +75,20 @@ async function declare(installation: Installation, size: number, port: number): 
   }
 }
 
+interface Outage {
+  subject: string;
+  recordedMs: number;
+}
+
+/** All outages in the log. */
+async function outagesIn(installation: Installation): Promise<Outage[]> {
+  const events = await installation.events('&type=io.tocsin.node.offline');
+  return (events as unknown as { subject: string; recordedtime: string }[]).map(({ subject, recordedtime }) => ({
+    subject,
+    recordedMs: Date.parse(recordedtime),
+  }));
+}
+
 async function measure(farm: ChildProcess, port: number, size: number, baselineUs: number): Promise<void> {
   const installation = await Installation.create('distributed', { TOCSIN_LOG_LEVEL: 'warn' });
   try {
@@ -132,23 +146,25 @@ async function measure(farm: ChildProcess, port: number, size: number, baselineU
     );
 
     const victims = Array.from({ length: KILLED }, (_, index) => index * Math.floor(size / KILLED));
+    const subjects = new Set(victims.map((node) => `node/node-${node}`));
     const killedMs = Date.now();
     await ask(farm, { kind: 'kill', nodes: victims });
-    const offline = await eventually(
+    const { told, others } = await eventually(
       async () => {
-        const events = await installation.events('&type=io.tocsin.node.offline');
-        return events.length >= KILLED ? (events as unknown as { recordedtime: string }[]) : undefined;
+        const outages = await outagesIn(installation);
+        const isTold = ({ subject, recordedMs }: Outage) => subjects.has(subject) && recordedMs >= killedMs;
+        const others = outages.filter((outage) => !isTold(outage));
+        return outages.length - others.length >= KILLED ? { told: outages.filter(isTold), others } : undefined;
       },
       { what: `${KILLED} outages are recorded`, timeoutMs: 60_000, intervalMs: 500 },
     );
-    const latencies = offline
-      .map((event) => (Date.parse(event.recordedtime) - killedMs) / 1_000)
-      .toSorted((a, b) => a - b);
+    const latencies = told.map(({ recordedMs }) => (recordedMs - killedMs) / 1_000).toSorted((a, b) => a - b);
     const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
     note(
       `${size} targets: ${KILLED} killed, from the kill to the record`,
-      `median ${at(0.5).toFixed(1)} s, p90 ${at(0.9).toFixed(1)} s, all ${at(1).toFixed(1)} s (${offline.length})`,
+      `median ${at(0.5).toFixed(1)} s, p90 ${at(0.9).toFixed(1)} s, all ${at(1).toFixed(1)} s (${told.length})`,
     );
+    note(`${size} targets: outages of what was not killed`, `${others.length}`, '0', others.length === 0);
   } finally {
     await installation.destroy();
   }
