@@ -9,24 +9,40 @@ import {
   type ReplayRecord,
   type SupersededRecord,
 } from './records.js';
-import { FLUSH_PARTS, type FlushPart } from './flush-parts.js';
 
 /** A row by its key; null takes it away. */
-type Rows<Row> = Map<string, Row | null>;
+type Rows<Row> = ReadonlyMap<string, Row | null>;
 
-/** All that happened in a shard since the last write; becomes one statement. */
+/** The rows of a batch. Those with a key of two parts have the one of {@link deliveryKey}. */
+export interface LedgerContents {
+  attempts: readonly AttemptRecord[];
+  pending: Rows<PendingRecord>;
+  dead: ReadonlyMap<string, DeadRecord>;
+  /** Keys of what is no longer dead. */
+  revived: ReadonlySet<string>;
+  /** By subscription. */
+  parked: Rows<ParkedRecord>;
+  endpoints: Rows<EndpointRecord>;
+  superseded: ReadonlyMap<string, SupersededRecord>;
+  announcements: readonly AnnouncementRecord[];
+  /** Ids of announcements that are in the log. */
+  announced: readonly string[];
+  replays: Rows<ReplayRecord>;
+}
+
+/** All that happened in a shard since the last write; becomes one statement, with what happened in others. */
 export class LedgerBatch {
   readonly committed = Promise.withResolvers<void>();
   readonly #attempts: AttemptRecord[] = [];
-  readonly #pending: Rows<PendingRecord> = new Map();
+  readonly #pending = new Map<string, PendingRecord | null>();
   readonly #dead = new Map<string, DeadRecord>();
   readonly #revived = new Set<string>();
-  readonly #parked: Rows<ParkedRecord> = new Map();
-  readonly #endpoints: Rows<EndpointRecord> = new Map();
+  readonly #parked = new Map<string, ParkedRecord | null>();
+  readonly #endpoints = new Map<string, EndpointRecord | null>();
   readonly #superseded = new Map<string, SupersededRecord>();
   readonly #announcements: AnnouncementRecord[] = [];
   readonly #announced: string[] = [];
-  readonly #replays: Rows<ReplayRecord> = new Map();
+  readonly #replays = new Map<string, ReplayRecord | null>();
   #entries = 0;
 
   constructor() {
@@ -115,56 +131,28 @@ export class LedgerBatch {
     return this.#attempts.splice(0);
   }
 
-  /** The statement that writes all of it, with nothing in it for what did not happen: most batches are attempts alone. */
-  statement(shard: number, epoch: number, checkpoint: number): { sql: string; parameters: unknown[] } {
-    const parameters: unknown[] = [shard, epoch, checkpoint];
-    const clauses: string[] = [];
-    const part = (name: FlushPart, ...values: unknown[]): void => {
-      const clause: (...parameters: string[]) => string = FLUSH_PARTS[name];
-      clauses.push(clause(...values.map((value) => `$${parameters.push(value)}`)));
+  /** What is in it, by kind of row. */
+  get contents(): LedgerContents {
+    return {
+      attempts: this.#attempts,
+      pending: this.#pending,
+      dead: this.#dead,
+      revived: new Set([...this.#revived].filter((key) => !this.#dead.has(key))),
+      parked: this.#parked,
+      endpoints: this.#endpoints,
+      superseded: this.#superseded,
+      announcements: this.#announcements,
+      announced: this.#announced,
+      replays: this.#replays,
     };
-    const puts = <Row>(name: FlushPart, rows: Iterable<Row | null>): void => {
-      const list = [...rows].filter((row) => row !== null);
-      if (list.length > 0) part(name, JSON.stringify(list));
-    };
-    const drops = (name: FlushPart, rows: Rows<unknown> | Set<string>): void => {
-      const keys = rows instanceof Set ? [...rows] : [...rows].filter(([, row]) => row === null).map(([key]) => key);
-      if (keys.length === 0) return;
-      part(name, keys.map(subscriptionOf), keys.map(positionOf));
-    };
-    const dropsByName = (name: FlushPart, rows: Rows<unknown>): void => {
-      const names = [...rows].filter(([, row]) => row === null).map(([key]) => key);
-      if (names.length > 0) part(name, names);
-    };
-    puts('attempts', this.#attempts);
-    puts('kept', this.#pending.values());
-    drops('gone', this.#pending);
-    puts('died', this.#dead.values());
-    drops('revived', new Set([...this.#revived].filter((key) => !this.#dead.has(key))));
-    puts('held', this.#parked.values());
-    dropsByName('released', this.#parked);
-    puts('endpoints', this.#endpoints.values());
-    dropsByName('forgotten', this.#endpoints);
-    puts('superseded', this.#superseded.values());
-    puts('announcements', this.#announcements);
-    if (this.#announced.length > 0) part('announced', this.#announced);
-    puts('replays', this.#replays.values());
-    drops('replayed', this.#replays);
-    return { sql: [FLUSH_PARTS.fence(), ...clauses].join(',\n') + FLUSH_PARTS.held_fence(), parameters };
   }
-}
-
-function subscriptionOf(key: string): string {
-  return key.slice(0, key.lastIndexOf('|'));
-}
-
-function positionOf(key: string): number {
-  return Number(key.slice(key.lastIndexOf('|') + 1));
 }
 
 /** Text as Postgres takes it: what a receiver answered may hold NUL and halves of surrogate pairs. */
 function storable<Text extends string | undefined>(text: Text): Text {
-  return text?.toWellFormed().replaceAll('\u0000', '\ufffd') as Text;
+  // Nearly all text is fit, and finding that out is cheaper than a copy.
+  if (text === undefined || (text.isWellFormed() && !text.includes('\u0000'))) return text;
+  return text.toWellFormed().replaceAll('\u0000', '\ufffd') as Text;
 }
 
 /** The row's own fields: callers pass deliveries, which carry whole events. */

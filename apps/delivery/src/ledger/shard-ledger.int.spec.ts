@@ -1,9 +1,10 @@
 import { createLogger } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
 import { testDatabase, type TestDatabase } from '@tocsin/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ShardLeases } from '../shards/shard-leases.js';
 import type { AttemptRecord, PendingRecord } from './records.js';
+import { LedgerWriter } from './ledger-writer.js';
 import { DELIVERY_MIGRATIONS, DELIVERY_ROLE, SHARDS } from './schema.js';
 import { ShardLedger } from './shard-ledger.js';
 
@@ -44,6 +45,7 @@ describe('ShardLedger', () => {
   let own: TestDatabase;
   let database: Database;
   let leases: ShardLeases;
+  let writer: LedgerWriter;
 
   beforeAll(async () => {
     own = await testDatabase();
@@ -65,13 +67,13 @@ describe('ShardLedger', () => {
     await own.query('TRUNCATE delivery.attempt');
     await own.query(`UPDATE delivery.shard SET epoch = 0, owner = NULL, lease_until = '-infinity', checkpoint = 0`);
     leases = new ShardLeases(database, 'one', SHARDS);
+    writer = new LedgerWriter(database, logger);
   });
 
   async function ledger(checkpoint: { now: number }, onFenced = () => undefined): Promise<ShardLedger> {
     const [lease] = await leases.take(1);
     if (lease === undefined) throw new Error('no shard is free');
-    return new ShardLedger(database, lease.shard, lease.epoch, {
-      logger,
+    return new ShardLedger(database, writer, lease.shard, lease.epoch, {
       checkpointNow: () => checkpoint.now,
       onFenced,
     });
@@ -182,6 +184,66 @@ describe('ShardLedger', () => {
       });
       expect(await own.query('SELECT position::int FROM delivery.pending')).toEqual([{ position: 9 }]);
       await one.close(1_000);
+    } finally {
+      await own.query('DROP FUNCTION refuse CASCADE');
+    }
+  });
+
+  it('writes what several shards have in one statement, and nothing of one that was lost', async () => {
+    const [one, lost, other] = [await ledger({ now: 4 }), await ledger({ now: 4 }), await ledger({ now: 4 })];
+    await own.query('UPDATE delivery.shard SET epoch = epoch + 1 WHERE id = 1');
+    const query = vi.spyOn(database, 'query');
+    try {
+      const written = await Promise.allSettled([
+        one.write((batch) => batch.attempt(attempt(1, true))),
+        lost.write((batch) => batch.attempt(attempt(2, true))),
+        other.write((batch) => batch.parked('t', { subscription: 't', position: 3, reason: 'backlog', since: NOW })),
+      ]);
+      expect(written.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(query).toHaveBeenCalledTimes(1);
+    } finally {
+      query.mockRestore();
+    }
+    expect(await own.query('SELECT position::int, shard FROM delivery.attempt')).toEqual([{ position: 1, shard: 0 }]);
+    expect(await own.query('SELECT subscription, shard FROM delivery.parked')).toEqual([
+      { subscription: 't', shard: 2 },
+    ]);
+    expect(await own.query('SELECT id FROM delivery.shard WHERE checkpoint = 4 ORDER BY id')).toEqual([
+      { id: 0 },
+      { id: 2 },
+    ]);
+    await Promise.all([one, other].map((ledgerOf) => ledgerOf.close(1_000)));
+  });
+
+  it('takes away the rows of several shards, each its own', async () => {
+    const [one, lost] = [await ledger({ now: 4 }), await ledger({ now: 4 })];
+    await Promise.all([
+      one.write((batch) => batch.pending('s', 1, pending(1))),
+      lost.write((batch) => batch.pending('s', 2, pending(2))),
+    ]);
+    await own.query('UPDATE delivery.shard SET epoch = epoch + 1 WHERE id = 1');
+    await Promise.allSettled([
+      one.write((batch) => batch.pending('s', 1, null)),
+      lost.write((batch) => batch.pending('s', 2, null)),
+    ]);
+    expect(await own.query('SELECT position::int FROM delivery.pending')).toEqual([{ position: 2 }]);
+    await one.close(1_000);
+  });
+
+  it('lets no shard wait for what is refused of another', async () => {
+    await own.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'data_exception'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON delivery.pending FOR EACH ROW WHEN (NEW.position = 666) EXECUTE FUNCTION refuse();`);
+    try {
+      const [sick, well] = [await ledger({ now: 1 }), await ledger({ now: 1 })];
+      const refused = sick.write((batch) => batch.pending('s', 666, pending(666)));
+      await well.write((batch) => batch.attempt(attempt(1, true)));
+      await well.write((batch) => batch.attempt(attempt(2, true)));
+      expect(await own.query('SELECT position::int FROM delivery.attempt ORDER BY 1')).toHaveLength(2);
+      sick.giveUp();
+      await expect(refused).rejects.toMatchObject({ code: 'TCN_FENCED' });
+      await well.close(1_000);
     } finally {
       await own.query('DROP FUNCTION refuse CASCADE');
     }

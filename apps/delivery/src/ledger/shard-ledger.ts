@@ -1,24 +1,19 @@
-import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { TocsinError } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
-import { type Database, sqlState } from '@tocsin/postgres';
-import { untraced } from '@tocsin/tracing';
+import type { Database } from '@tocsin/postgres';
+import type { ClosedBatch } from './flush-statement.js';
 import { LedgerBatch } from './ledger-batch.js';
+import type { LedgerSource, LedgerWriter } from './ledger-writer.js';
 import type { ShardState } from './records.js';
 import { loadShardState } from './shard-state.js';
 
 /** How long a change of nothing but the checkpoint may wait, milliseconds: it only saves reading again after a crash. */
 const CHECKPOINT_DELAY_MS = 500;
-const RETRY_MIN_MS = 50;
-const RETRY_MAX_MS = 1_000;
-/** SQLSTATE classes that blame the data: the same batch will be refused again, however often it is sent. */
-const DATA_FAULTS = new Set(['22', '23', '54']);
 
 /**
- * Writes what happens in one shard, in batches: while one is on its way the next gathers, no timer delays an outcome. A batch that
- * could not be written is tried again until it is, or until the shard turns out to belong to somebody else.
+ * Has what happens in one shard written, in batches: while one is on its way the next gathers, no timer delays an outcome. A batch is
+ * tried again until it is written, or until the shard turns out to belong to somebody else.
  */
-export class ShardLedger {
+export class ShardLedger implements LedgerSource {
   #batch = new LedgerBatch();
   #written = 0;
   #flushing = false;
@@ -28,10 +23,10 @@ export class ShardLedger {
 
   constructor(
     private readonly database: Database,
+    private readonly writer: LedgerWriter,
     private readonly shard: number,
     private readonly epoch: number,
     private readonly options: {
-      logger: Logger;
       /**
        * Called at the moment a batch is closed: the position up to which everything is settled or has a row once the batch is
        * written. May still add rows to this batch.
@@ -40,6 +35,10 @@ export class ShardLedger {
       onFenced: () => void;
     },
   ) {}
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
 
   /** The checkpoint as it is stored. */
   get checkpoint(): number {
@@ -103,72 +102,41 @@ export class ShardLedger {
     );
   }
 
-  #start(): void {
-    if (this.#flushing || this.#stopped) return;
-    this.#flushing = true;
-    // After the present turn, so that everything one event or one answer causes goes into one batch.
-    queueMicrotask(() => {
-      // A batch is the work of many.
-      void untraced(() => this.#flushAll()).finally(() => {
-        this.#flushing = false;
-        this.#idle?.resolve();
-      });
-    });
+  takeBatch(): ClosedBatch | undefined {
+    const checkpoint = this.#stopped ? this.#written : this.options.checkpointNow();
+    const batch = this.#batch;
+    if (this.#stopped || (batch.empty && checkpoint <= this.#written)) {
+      this.#flushing = false;
+      this.#idle?.resolve();
+      return undefined;
+    }
+    this.#batch = new LedgerBatch();
+    return { shard: this.shard, epoch: this.epoch, checkpoint, batch };
   }
 
-  async #flushAll(): Promise<void> {
-    while (!this.#stopped) {
-      const checkpoint = this.options.checkpointNow();
-      const batch = this.#batch;
-      if (batch.empty && checkpoint <= this.#written) return;
-      this.#batch = new LedgerBatch();
-      await this.#send(batch, checkpoint);
-    }
+  written({ checkpoint, batch }: ClosedBatch): void {
+    this.#written = Math.max(this.#written, checkpoint);
+    batch.committed.resolve();
+    this.writer.ask(this);
   }
 
-  async #send(batch: LedgerBatch, checkpoint: number): Promise<void> {
-    let refusals = 0;
-    for (let wait = RETRY_MIN_MS; !this.#stopped; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
-      const { sql, parameters } = batch.statement(this.shard, this.epoch, checkpoint);
-      try {
-        const [row] = await this.database.query<{ held: number }>(sql, parameters);
-        if (row?.held !== 1) {
-          batch.committed.reject(new TocsinError('TCN_FENCED', `shard ${this.shard} was taken over`));
-          this.giveUp();
-          this.options.onFenced();
-          return;
-        }
-        this.#written = Math.max(this.#written, checkpoint);
-        batch.committed.resolve();
-        return;
-      } catch (error) {
-        this.options.logger.warn(
-          { err: error, shard: this.shard, retryInMs: wait },
-          'ledger batch not written, trying again',
-        );
-        if (isDataFault(error)) this.#lighten(batch, (refusals += 1));
-        await setTimeoutAsync(wait);
-      }
-    }
+  fenced({ batch }: ClosedBatch): void {
+    batch.committed.reject(new TocsinError('TCN_FENCED', `shard ${this.shard} was taken over`));
+    this.giveUp();
+    this.writer.ask(this);
+    this.options.onFenced();
+  }
+
+  abandoned({ batch }: ClosedBatch): void {
     batch.committed.reject(
       new TocsinError('TCN_FENCED', `shard ${this.shard} was given up before the batch was written`),
     );
+    this.writer.ask(this);
   }
 
-  /** One row that Postgres does not take must not hold up all others for ever: first the prose goes, then the attempts. */
-  #lighten(batch: LedgerBatch, refusals: number): void {
-    if (refusals === 1) {
-      batch.strip();
-      return;
-    }
-    const attempts = batch.dropAttempts();
-    this.options.logger.error(
-      { shard: this.shard, attempts },
-      'attempts that Postgres refuses are kept in this line only',
-    );
+  #start(): void {
+    if (this.#flushing || this.#stopped) return;
+    this.#flushing = true;
+    this.writer.ask(this);
   }
-}
-
-function isDataFault(error: unknown): boolean {
-  return DATA_FAULTS.has(sqlState(error)?.slice(0, 2) ?? '');
 }

@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
 import type { Database } from '@tocsin/postgres';
+import { LedgerWriter } from '../ledger/ledger-writer.js';
 import type { ShardState } from '../ledger/records.js';
 import { ShardLedger } from '../ledger/shard-ledger.js';
 import type { SubscriptionChange } from '../match/subscription-book.js';
@@ -41,6 +42,7 @@ export class ShardKeeper {
   readonly #leaving = new Set<Promise<void>>();
   readonly #feed: LogFeed;
   readonly #access: LogAccess;
+  readonly #writer: LedgerWriter;
   #unsaved: SubscriptionChange[] = [];
   #loop: Promise<void> | undefined;
   #wakeUp: PromiseWithResolvers<void> | undefined;
@@ -51,6 +53,7 @@ export class ShardKeeper {
   constructor(private readonly parts: ShardKeeperParts) {
     this.#feed = new LogFeed(parts, (events) => this.#take(events));
     this.#access = new LogAccess(() => parts.broker.connected(), parts.clock);
+    this.#writer = new LedgerWriter(parts.database, parts.logger);
   }
 
   /** The shards that are worked on here. */
@@ -174,9 +177,7 @@ export class ShardKeeper {
   }
 
   #runnerOf(lease: Lease): ShardRunner {
-    const { database, logger } = this.parts;
-    const ledger = new ShardLedger(database, lease.shard, lease.epoch, {
-      logger,
+    const ledger = new ShardLedger(this.parts.database, this.#writer, lease.shard, lease.epoch, {
       checkpointNow: () => runner.checkpointNow(),
       onFenced: () => this.#lost(lease.shard, runner),
     });

@@ -17,11 +17,14 @@ const SEEN = `
   INSERT INTO delivery.replica (id, seen_at) VALUES ($1, now())
   ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`;
 const GONE = `DELETE FROM delivery.replica WHERE seen_at < now() - make_interval(secs => $1 / 1000.0)`;
-/** Index: the primary key; the whole table is SHARDS rows. */
+/** Rows are locked in the order in which the ledger's writer does. Index: the primary key; the whole table is SHARDS rows. */
 const RENEW = `
+  WITH mine AS (
+    SELECT id FROM delivery.shard WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $4::bigint[]))
+    ORDER BY id FOR NO KEY UPDATE)
   UPDATE delivery.shard SET lease_until = now() + make_interval(secs => $3 / 1000.0)
-  WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $4::bigint[]))
-  RETURNING id AS shard, epoch`;
+  FROM mine WHERE shard.id = mine.id
+  RETURNING shard.id AS shard, epoch`;
 /** Free shards and those whose owner has let the lease run out; never one that another replica is just taking. */
 const TAKE = `
   UPDATE delivery.shard SET owner = $1, epoch = epoch + 1, lease_until = now() + make_interval(secs => $3 / 1000.0)
@@ -31,8 +34,10 @@ const TAKE = `
   RETURNING id AS shard, epoch`;
 /** By epoch: a shard that was lost and taken again meanwhile is another lease. */
 const RELEASE = `
-  UPDATE delivery.shard SET owner = NULL, lease_until = '-infinity'
-  WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $3::bigint[]))`;
+  WITH mine AS (
+    SELECT id FROM delivery.shard WHERE owner = $1 AND (id, epoch) IN (SELECT * FROM unnest($2::int[], $3::bigint[]))
+    ORDER BY id FOR NO KEY UPDATE)
+  UPDATE delivery.shard SET owner = NULL, lease_until = '-infinity' FROM mine WHERE shard.id = mine.id`;
 
 /** The leases of one replica in `delivery.shard`. All times are the database's. */
 export class ShardLeases {
