@@ -120,6 +120,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
       seats: () => this.#membership.seats,
       declared: (name) => this.#targets.declared(name),
       members: (group) => this.#targets.members(group),
+      own: () => this.#targets.all(),
       check: (wanted) => inFlight.run(peerOf(wanted), () => check(wanted)),
       probeIn: (target, delayMs) => this.#scheduler.probeIn(target.name, delayMs),
       reconsider: (subject) => this.#reporter.reconsider(subject),

@@ -57,6 +57,10 @@ async function window(name: string, forMs: number, selector: Record<string, stri
   return endMs;
 }
 
+/** Until it has been told of a target that maintenance has begun, its observer may not have heard of it. */
+const inMaintenance = (name: string) =>
+  eventually(() => world.recorder.about(name).some(({ type }) => type.endsWith('.maintenance-started')), { what: name });
+
 describe('maintenance', () => {
   it('keeps an outage back and tells it once at its end, over a restart of the observer', async () => {
     const observer = await world.observe();
@@ -64,6 +68,7 @@ describe('maintenance', () => {
     const [node, other] = nodes as [FakeNode, FakeNode];
     const [name, passing] = names as [string, string];
     const endMs = await window('deploy', 9_000, { role: 'edge' });
+    await Promise.all(names.map(inMaintenance));
     await Promise.all([node.down(), other.down()]);
     await Promise.all(names.map((each) => is(() => withheld(each), ['offline maintenance'])));
     await other.up();
@@ -92,6 +97,7 @@ describe('maintenance', () => {
     await nodes[0]?.down();
     await is(() => told(name), [`offline ${name}`]);
     await window('deploy', 5_000);
+    await inMaintenance(name);
     await nodes[0]?.up();
     await is(() => withheld(name), ['online maintenance']);
     await is(() => told(name), [`offline ${name}`, `online ${name}`]);

@@ -18,8 +18,10 @@ export const PROBE_RPC = {
   pingPrefix: 'tocsin.rpc.probe.ping',
   /** Can ICMP checks be made? Served by those observers only that were told to make them. */
   icmp: 'tocsin.rpc.probe.icmp',
-  /** A member of a group is down: may it be told by itself? `tocsin.rpc.probe.storm.<observer that keeps the group>`. */
+  /** Members of a group are down: may they be told by themselves? `tocsin.rpc.probe.storm.<observer that keeps the group>`. */
   stormPrefix: 'tocsin.rpc.probe.storm',
+  /** How many members of a group are suspect with this observer? `tocsin.rpc.probe.suspects.<observer>`. */
+  suspectsPrefix: 'tocsin.rpc.probe.suspects',
 } as const;
 
 /** `reason`: why an observer that was told to make ICMP checks cannot; absent where it can. */
@@ -28,13 +30,41 @@ export const icmpReplySchema = z.object({ reason: z.string().optional() });
 /** KV bucket of group outages that last: key = group, value = {@link GroupOutage}. */
 export const GROUP_OUTAGES_BUCKET = 'tocsin_group_outages';
 
-/** What the keeper of a group is asked about a member that is down. */
-export const stormRequestSchema = z.object({ group: z.string(), subject: z.string() });
+/** Members in one question to the keeper of a group: with the longest names a quarter of what a message may hold. */
+export const STORM_MEMBERS_AT_ONCE = 1_000;
+
+/**
+ * What the keeper of a group is asked about members that are down, again and again until it has decided about each.
+ * `episode`: which outage of the member. `collectedMs`: for how long others of the group have been waiting, as the keeper before has
+ * said; 0 where none has.
+ */
+export const stormRequestSchema = z.object({
+  group: z.string(),
+  members: z
+    .array(z.object({ subject: z.string(), episode: z.string() }))
+    .min(1)
+    .max(STORM_MEMBERS_AT_ONCE),
+  collectedMs: z.number().nonnegative(),
+});
 export type StormRequest = z.infer<typeof stormRequestSchema>;
 
-/** `causedBy`: id of the group's own event, where the member's is to be told to nobody. */
-export const stormReplySchema = z.object({ causedBy: z.string().optional() });
+/**
+ * `alone`: subjects to be told by themselves. `absorbed`: those to be told to nobody, because the group's own event `causedBy` stands for them.
+ * Whoever is in neither waits. `collectedMs`: for how long the group's members have been collected.
+ */
+export const stormReplySchema = z.object({
+  alone: z.array(z.string()),
+  absorbed: z.array(z.string()),
+  causedBy: z.string().optional(),
+  collectedMs: z.number().nonnegative(),
+});
 export type StormReply = z.infer<typeof stormReplySchema>;
+
+/** `look`: the members that are not suspect yet are to be probed now. */
+export const suspectsRequestSchema = z.object({ group: z.string(), look: z.boolean() });
+export type SuspectsRequest = z.infer<typeof suspectsRequestSchema>;
+export const suspectsReplySchema = z.object({ suspects: z.int().nonnegative() });
+export type SuspectsReply = z.infer<typeof suspectsReplySchema>;
 
 /** An outage of a group, while it lasts. */
 export const groupOutageSchema = z.object({

@@ -24,6 +24,8 @@ import { MaintenanceCalendar } from './maintenance-calendar.js';
 import { Overlays } from './overlays.js';
 import { ParentWatch } from './parent-watch.js';
 import { StormKeeper } from './storm-keeper.js';
+import { StormQuestions } from './storm-questions.js';
+import { SuspectCount } from './suspect-count.js';
 
 export interface OverlayRoomDeps {
   observer: string;
@@ -36,6 +38,7 @@ export interface OverlayRoomDeps {
   seats: () => readonly ObserverSeat[];
   declared: (name: string) => WatchedTarget | undefined;
   members: (group: string) => readonly WatchedTarget[];
+  own: () => Iterable<Target>;
   check: (check: Check) => Promise<ProbeResult | VoidedProbe>;
   probeIn: (target: Target, delayMs: number) => void;
   /** What lies over a target (over all) has changed. */
@@ -52,6 +55,9 @@ export class OverlayRoom {
   readonly #maintenance: MaintenanceJournal;
   readonly #flaps: FlapDamper;
   readonly #parents: ParentWatch;
+  readonly #questions: StormQuestions;
+  readonly #storms: GroupStorms;
+  readonly #suspects: SuspectCount;
   readonly #keeper: StormKeeper;
   readonly #windows: DeclaredWatch<WatchedMaintenance>;
   readonly #outages: DeclaredWatch<GroupOutage>;
@@ -71,11 +77,23 @@ export class OverlayRoom {
       ...{ declared: deps.declared, check: deps.check, probeIn: deps.probeIn },
       onLifted: ({ subject }) => reconsider(subject),
     });
-    const storms = new GroupStorms({ broker, logger, members, seats: deps.seats, onReleased: reconsider });
+    const keeper = (group: string) => keeperOf(group, deps.seats());
+    this.#questions = new StormQuestions({ broker, clock, logger, keeperOf: keeper });
+    const storms = new GroupStorms({
+      questions: this.#questions,
+      size: (group) => members(group).length,
+      probeIn: deps.probeIn,
+      onReleased: reconsider,
+    });
+    this.#storms = storms;
+    this.#suspects = new SuspectCount({
+      ...{ observer, broker, logger, seats: deps.seats, own: deps.own },
+      probeIn: deps.probeIn,
+    });
     this.#keeper = new StormKeeper({
-      ...{ observer, broker, clock, logger, log, members },
+      ...{ observer, broker, clock, logger, log, members, suspects: this.#suspects },
       outages: () => storms.outages,
-      keeperOf: (group) => keeperOf(group, deps.seats()),
+      keeperOf: keeper,
     });
     this.overlays = new Overlays({ maintenance: this.#calendar, flaps: this.#flaps, parents: this.#parents, storms });
 
@@ -104,6 +122,7 @@ export class OverlayRoom {
     this.#windows.start();
     this.#outages.start();
     this.#flaps.start();
+    this.#suspects.start();
     this.#keeper.start();
   }
 
@@ -112,7 +131,8 @@ export class OverlayRoom {
     this.#flaps.stop();
     this.#parents.stop();
     this.#calendar.stop();
-    await Promise.all([this.#windows.stop(), this.#outages.stop(), this.#keeper.stop()]);
+    await Promise.all([this.#questions.stop(), this.#suspects.stop(), this.#keeper.stop()]);
+    await Promise.all([this.#windows.stop(), this.#outages.stop()]);
   }
 
   /** A target is watched from now on, or under a new declaration. */
@@ -133,6 +153,7 @@ export class OverlayRoom {
   /** A probe of a target has ended and been judged. */
   judged(target: Target): void {
     this.#parents.probed(target);
+    this.#storms.probed(target);
   }
 
   /** A change was confirmed and is about to be reported. */

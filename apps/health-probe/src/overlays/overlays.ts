@@ -21,12 +21,12 @@ export class Overlays {
   }
 
   /** Finds out what has to be known before a change can be told: a dead parent, an outage of the whole group. Never rejects. */
-  async consider(target: Target, { to }: Transition): Promise<void> {
-    if (to !== 'down') return;
+  async consider(target: Target, transition: Transition): Promise<void> {
+    if (transition.to !== 'down') return;
     const { parents, storms } = this.#deps;
     await parents.ask(target);
     // Who is kept back anyway is no sign of a storm.
-    if (this.over(target).length === 0) await storms.ask(target);
+    if (this.over(target).length === 0) await storms.ask(target, transition);
   }
 
   over({ subject, spec }: Target): readonly Overlay[] {
