@@ -27,12 +27,9 @@ export const MAX_REQUEST_BYTES = 896 * 1024;
  */
 export const MAX_DEPTH = 64;
 
-/** Is `value` nested deeper than `levels`? Walks without recursion. */
+/** Is `value` nested deeper than `levels`? Goes no deeper itself. */
 export function isDeeperThan(value: JsonValue, levels: number): boolean {
-  let layer: JsonValue[] = [value];
-  for (let depth = 0; layer.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    layer = layer.flatMap((node) => (node !== null && typeof node === 'object' ? Object.values(node) : []));
-  }
-  return false;
+  if (levels < 0) return true;
+  if (value === null || typeof value !== 'object') return false;
+  return Object.values(value).some((item) => isDeeperThan(item, levels - 1));
 }
