@@ -59,7 +59,9 @@ async function window(name: string, forMs: number, selector: Record<string, stri
 
 /** Until it has been told of a target that maintenance has begun, its observer may not have heard of it. */
 const inMaintenance = (name: string) =>
-  eventually(() => world.recorder.about(name).some(({ type }) => type.endsWith('.maintenance-started')), { what: name });
+  eventually(() => world.recorder.about(name).some(({ type }) => type.endsWith('.maintenance-started')), {
+    what: name,
+  });
 
 describe('maintenance', () => {
   it('keeps an outage back and tells it once at its end, over a restart of the observer', async () => {
