@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonSchema } from './rpc.js';
 
 /** NATS subjects by which one looks into the log, beside reading it forward. Any recorder answers. */
 export const LOG_LOOK_RPC = {
@@ -21,9 +22,9 @@ export const eventsBeforeRequestSchema = z.object({
 export type EventsBeforeRequest = z.input<typeof eventsBeforeRequestSchema>;
 
 /** Structured CloudEvents, the newest first; fewer than asked for where they did not fit into one message. */
-export const eventsBeforeReplySchema = z.object({ events: z.array(z.record(z.string(), z.json())) });
+export const eventsBeforeReplySchema = z.object({ events: z.array(z.record(z.string(), jsonSchema)) });
 
 /** One event, by its position (digits), its id or its `webhook-id`. */
 export const eventGetRequestSchema = z.object({ key: z.string().min(1).max(1024) });
 /** The structured CloudEvent; absent where there is none. */
-export const eventGetReplySchema = z.object({ event: z.record(z.string(), z.json()).optional() });
+export const eventGetReplySchema = z.object({ event: z.record(z.string(), jsonSchema).optional() });
