@@ -44,7 +44,7 @@ try {
     env: {
       NODE_OPTIONS: `--expose-gc --import ${pathToFileURL(resolve(import.meta.dirname, 'sampler.mjs')).href}`,
       SOAK_SAMPLES: samples,
-      SOAK_EVERY_MS: String(EVERY_MS / 2),
+      SOAK_EVERY_MS: String(EVERY_MS),
       TOCSIN_LOG_LEVEL: 'warn',
       // Nodes go down again and again here, and each time is to be told.
       TOCSIN_FLAPPING_HALF_LIFE: '10s',

@@ -5,8 +5,9 @@ import type { Deployment } from '../chaos/harness/deployment.js';
 import { parseMetrics } from '../harness/metrics.js';
 import type { Point } from './trend.js';
 
-/** What one process says of itself after a garbage collection. */
+/** What one process says of itself; all but `resident` after a garbage collection that gave back what it held in reserve. */
 interface ProcessSample {
+  resident: number;
   rss: number;
   heapUsed: number;
   external: number;
@@ -46,6 +47,7 @@ export class Recorder {
       const sample = await this.#ofProcess(pid);
       if (sample === undefined) continue;
       const short = name.replace(/ \d+$/, '');
+      this.#note('resident', short, at, sample.resident);
       this.#note('rss', short, at, sample.rss);
       this.#note('heap', short, at, sample.heapUsed + sample.external);
       this.#note('fds', short, at, sample.fds);

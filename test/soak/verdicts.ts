@@ -24,7 +24,8 @@ interface Kind {
 
 /** The panels, and what each of their series may gain after the beginning. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  rss: { title: 'resident memory', format: mebibytes, tolerance: 0.1, least: 4 * MEBIBYTE },
+  resident: { title: 'resident memory as it is', format: mebibytes },
+  rss: { title: 'resident memory in use', format: mebibytes, tolerance: 0.1, least: 4 * MEBIBYTE },
   heap: { title: 'heap and buffers after garbage collection', format: mebibytes, tolerance: 0.05, least: MEBIBYTE },
   // Connections of a pool come and go with what happens; what leaks, leaks with every fault.
   fds: { title: 'open files and sockets', format: whole, tolerance: 0.1, least: 5 },
@@ -64,6 +65,11 @@ export function verdictsOf(recorder: Recorder, warmUp: number): Verdict[] {
       return { what: `${title}, ${name}`, ok: !trend.grows, figures };
     });
   });
+  const highest = [...recorder.of('resident')].map(([name, points]) => ({
+    what: `${KINDS['resident']?.title}, ${name}`,
+    ok: true,
+    figures: `at most ${mebibytes(Math.max(...points.map(({ value }) => value)))}`,
+  }));
   const tables = tablesOf(recorder, warmUp);
   const rests = ['waiting', 'lag'].flatMap((kind) =>
     [...recorder.of(kind)].map(([name, points]) => {
@@ -75,7 +81,7 @@ export function verdictsOf(recorder: Recorder, warmUp: number): Verdict[] {
       };
     }),
   );
-  return [...memory, ...tables, ...rests];
+  return [...memory, ...highest, ...tables, ...rests];
 }
 
 /** The large tables and those that grow one by one, the others together. */
