@@ -51,7 +51,13 @@ describe('the judge of what a receiver saw', () => {
   it('takes a repeat of what was in flight at a kill', () => {
     const slow = taken(OFF, 1, 4_000, { endedMs: 7_000 });
     const judgement = judged([OFF], [slow, taken(OFF, 1, 8_000)], [killAt(5_000)]);
-    expect(judgement).toMatchObject({ duplicates: 1, inFlightAtKills: 1, breaches: [] });
+    expect(judgement).toMatchObject({ duplicates: 1, inFlightAtKills: 1, answeredBeforeMs: 0, breaches: [] });
+  });
+
+  it('tells how long a repeated one had been answered when the kill came', () => {
+    const kill = { ...killAt(5_000), fromMs: 4_500 };
+    const judgement = judged([OFF], [taken(OFF, 1, 4_000, { endedMs: 4_800 }), taken(OFF, 1, 8_000)], [kill]);
+    expect(judgement).toMatchObject({ duplicates: 1, answeredBeforeMs: 200, breaches: [] });
   });
 
   it.each([

@@ -44,6 +44,8 @@ export interface Judgement {
   duplicates: number;
   /** Requests in flight at a kill: as many may come once more. */
   inFlightAtKills: number;
+  /** Of those taken more than once: how long before the kill the first was answered at most, milliseconds; 0 if none was. */
+  answeredBeforeMs: number;
   order: 'kept' | 'broken';
   /** Promises that were broken, a line each. */
   breaches: string[];
@@ -77,6 +79,7 @@ export function judge({ subscriber, must, arrivals }: Account, kills: readonly K
     refused: arrivals.length - taken.length,
     duplicates: repeats.length,
     inFlightAtKills,
+    answeredBeforeMs: Math.max(0, ...repeats.map(({ before }) => answeredBeforeMs(before, kills))),
     order: disorder.length === 0 ? 'kept' : 'broken',
     breaches: [
       ...differences(must, distinct),
@@ -96,6 +99,13 @@ function inFlight(taken: readonly Arrival[], kill: Kill): Arrival[] {
 
 function mayRepeat({ beganMs, endedMs = Number.POSITIVE_INFINITY }: Arrival, kill: Kill): boolean {
   return beganMs <= kill.untilMs && endedMs >= kill.fromMs;
+}
+
+/** How long the answer had been there when the nearest kill that excuses a repeat came. */
+function answeredBeforeMs(before: Arrival, kills: readonly Kill[]): number {
+  const excusing = kills.filter((kill) => mayRepeat(before, kill));
+  if (before.endedMs === undefined || excusing.length === 0) return 0;
+  return Math.min(...excusing.map(({ atMs }) => Math.max(0, atMs - (before.endedMs ?? atMs))));
 }
 
 /** Events whose predecessor of the same subject came after them. */

@@ -78,6 +78,7 @@ export function summary(outcomes: readonly Outcome[]): string {
   return (
     `${outcomes.length} runs: ${count('kept')} kept, ${count('broken')} broken, ${count('skipped')} skipped; ` +
     `${sum(({ received }) => received)} events told, ${lost} lost, ${sum(({ duplicates }) => duplicates)} twice ` +
-    `(${sum(({ inFlightAtKills }) => inFlightAtKills)} in flight at kills)`
+    `(${sum(({ inFlightAtKills }) => inFlightAtKills)} in flight at kills; none of those twice had been answered for more than ` +
+    `${Math.ceil(Math.max(0, ...all.map(({ answeredBeforeMs }) => answeredBeforeMs)))} ms before)`
   );
 }
