@@ -1,29 +1,14 @@
-import type { Broker } from '@tocsin/jetstream';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers } from './testing/registry-harness.js';
-import { StandInRecorder } from './testing/stand-in-recorder.js';
+import { type Stage, startStage } from './registry.harness.js';
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
-let registry: RunningRegistry;
+let registry: Stage;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  registry = await servers.registry();
-  await registry.ready();
+  registry = await startStage();
 });
 
-afterAll(async () => {
-  await registry?.close();
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
-});
+afterAll(() => registry?.close());
 
 /** Texts that people and attackers send, the awkward ones often. */
 const text = fc.oneof(

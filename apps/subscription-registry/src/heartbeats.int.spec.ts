@@ -1,35 +1,21 @@
 import { JETSTREAM, PROBE_RPC } from '@tocsin/contracts';
 import { heartbeatTokenHash } from '@tocsin/domain';
-import type { Broker, Serving } from '@tocsin/jetstream';
+import type { Serving } from '@tocsin/jetstream';
 import { eventually } from '@tocsin/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type RunningRegistry, Servers } from './testing/registry-harness.js';
-import { StandInRecorder } from './testing/stand-in-recorder.js';
+import { type Stage, startStage } from './registry.harness.js';
 
 const HEARTBEAT = { kind: 'node', check: { type: 'heartbeat', interval: '10s' } };
 const TOKEN = /^hb_[A-Za-z0-9_-]{43}$/;
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
-let registry: RunningRegistry;
+let registry: Stage;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  registry = await servers.registry();
-  await registry.ready();
+  registry = await startStage();
 });
 
-afterAll(async () => {
-  await registry?.close();
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
-});
+afterAll(() => registry?.close());
 
 interface Known {
   hash: string;
@@ -38,7 +24,7 @@ interface Known {
 
 /** What observers know of a target's tokens, once they know as many. */
 async function tokensOf(name: string, count: number): Promise<Known[]> {
-  const bucket = await broker.kv(JETSTREAM.targetsBucket);
+  const bucket = await registry.broker.kv(JETSTREAM.targetsBucket);
   let tokens: Known[] = [];
   await eventually(
     async () => {
@@ -61,7 +47,7 @@ describe('a heartbeat', () => {
 
     expect((await registry.call('GET', '/v1/targets/hb-1')).body).not.toHaveProperty('token');
     expect((await registry.call('PUT', '/v1/targets/hb-1', HEARTBEAT)).body).not.toHaveProperty('token');
-    expect(JSON.stringify(recorder.events)).not.toContain(token);
+    expect(JSON.stringify(registry.recorder.events)).not.toContain(token);
   });
 
   it('keeps its token when its declaration changes, and its kind', async () => {
@@ -144,7 +130,7 @@ describe('an ICMP check', () => {
 
   /** Observers that were told to make ICMP checks. */
   async function observersSay(answer: { reason?: string }): Promise<void> {
-    observers = broker.serve(PROBE_RPC.icmp, { schema: z.object({}), handle: () => Promise.resolve(answer) });
+    observers = registry.broker.serve(PROBE_RPC.icmp, { schema: z.object({}), handle: () => Promise.resolve(answer) });
     await observers.ready;
   }
 

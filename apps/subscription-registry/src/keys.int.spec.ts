@@ -1,35 +1,21 @@
 import { ROLES } from '@tocsin/platform';
-import type { Broker } from '@tocsin/jetstream';
 import type { Database } from '@tocsin/postgres';
 import { eventually } from '@tocsin/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers } from './testing/registry-harness.js';
-import { StandInRecorder } from './testing/stand-in-recorder.js';
+import { Installation, type RunningRegistry } from './registry.harness.js';
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
+let installation: Installation;
 let one: RunningRegistry;
 let two: RunningRegistry;
 let database: Database;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  [one, two] = [await servers.registry(), await servers.registry()];
-  await Promise.all([one.ready(), two.ready()]);
-  database = await servers.database();
+  installation = await Installation.start();
+  [one, two] = [await installation.registry(), await installation.registry()];
+  database = await installation.database();
 });
 
-afterAll(async () => {
-  await database?.close();
-  await Promise.all([one?.close(), two?.close()]);
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
-});
+afterAll(() => installation?.close());
 
 async function make(name: string, spec: object): Promise<string> {
   const made = await one.call('PUT', `/v1/keys/${name}`, spec);
@@ -52,8 +38,8 @@ describe('an API key', () => {
     const read = await two.call('GET', '/v1/keys/ci');
     expect(read.body).toEqual(shown);
     expect((await one.call('GET', '/v1/keys')).body.items).toContainEqual(shown);
-    expect(JSON.stringify(recorder.events)).not.toContain(key);
-    expect(JSON.stringify(recorder.events)).not.toContain('scrypt');
+    expect(JSON.stringify(installation.recorder.events)).not.toContain(key);
+    expect(JSON.stringify(installation.recorder.events)).not.toContain('scrypt');
 
     expect(await one.call('PUT', '/v1/keys/ci', { role: 'editor', description: 'the pipeline' })).toMatchObject({
       status: 200,
@@ -73,7 +59,7 @@ describe('an API key', () => {
     expect((await two.call('GET', '/v1/keys/ci')).status).toBe(404);
     expect(await database.query(`SELECT FROM registry.key_secret WHERE key_id = $1`, [shown.keyId])).toEqual([]);
     expect(await make('ci', { role: 'viewer' })).not.toBe(key);
-    expect(recorder.events.filter(({ subject }) => subject === 'key/ci').map(({ type }) => type)).toEqual([
+    expect(installation.recorder.events.filter(({ subject }) => subject === 'key/ci').map(({ type }) => type)).toEqual([
       'io.tocsin.key.created',
       'io.tocsin.key.updated',
       'io.tocsin.key.removed',
@@ -94,7 +80,7 @@ describe('an API key', () => {
     const authorization = `Bearer ${key}`;
     const spec = { kind: 'node', check: { type: 'tcp', host: 'edge.example.net', port: 443 } };
     expect((await two.call('PUT', '/v1/targets/by-actor', spec, { authorization })).status).toBe(201);
-    expect(recorder.events.findLast(({ subject }) => subject === 'target/by-actor')?.data).toMatchObject({
+    expect(installation.recorder.events.findLast(({ subject }) => subject === 'target/by-actor')?.data).toMatchObject({
       actor: 'actor',
     });
   });
@@ -194,16 +180,15 @@ describe('an API key', () => {
 
   it('is answered with 503 while no registry answers, and the bootstrap key works on', async () => {
     const key = await make('alone', { role: 'viewer' });
-    const gateway = await servers.stranger();
+    const gateway = await installation.servers.stranger();
     try {
       expect(await tried(gateway, key)).toBe(200);
-      await Promise.all([one.close(), two.close()]);
+      await installation.closeRegistries();
       await eventually(async () => (await tried(gateway, key)) === 503, { what: 'nobody can say', timeoutMs: 5_000 });
       expect((await gateway.call('GET', '/v1/targets')).status).toBe(200);
     } finally {
       await gateway.close();
-      [one, two] = [await servers.registry(), await servers.registry()];
-      await Promise.all([one.ready(), two.ready()]);
+      [one, two] = [await installation.registry(), await installation.registry()];
     }
     expect(await tried(one, key)).toBe(200);
   });
@@ -214,9 +199,9 @@ describe('an API key', () => {
     await store.putSecret('orphan0000000000', 'scrypt$x');
     await database.query(`UPDATE registry.key_secret SET made_at = now() - interval '2 hours'`);
     const before = (await one.call('GET', '/v1/keys?limit=1000')).body.items.length;
-    await store.sweep(3_600, recorder.events.length + 1);
+    await store.sweep(3_600, installation.recorder.events.length + 1);
     expect(await database.query(`SELECT FROM registry.key_secret WHERE key_id = 'orphan0000000000'`)).toHaveLength(1);
-    await store.sweep(3_600, recorder.events.length);
+    await store.sweep(3_600, installation.recorder.events.length);
     const left = await database.query<{ key_id: string }>(`SELECT key_id FROM registry.key_secret`);
     expect(left.map(({ key_id }) => key_id)).not.toContain('orphan0000000000');
     expect(left).toHaveLength(before);

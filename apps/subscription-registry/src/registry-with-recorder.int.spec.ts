@@ -2,16 +2,14 @@ import { JETSTREAM, RPC } from '@tocsin/contracts';
 import { freePort } from '@tocsin/embedded';
 import type { Broker } from '@tocsin/jetstream';
 import { eventually, ProcessGroup, type TestProcess } from '@tocsin/testing';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, type RunningRegistry, Servers } from './testing/registry-harness.js';
+import { API_KEY, type RunningRegistry, Servers, spawnRecorder } from './registry.harness.js';
 
 const TARGET = { kind: 'node', labels: { site: 'fra' }, check: { type: 'tcp', host: 'edge.example.net', port: 443 } };
 const SUBSCRIPTION = {
   types: ['io.tocsin.node.*'],
   destination: { kind: 'webhook', url: 'https://hooks.example.net/token' },
 };
-const RECORDER = fileURLToPath(new URL('../../event-recorder/src/main.ts', import.meta.url));
 
 let servers: Servers;
 let registry: RunningRegistry;
@@ -23,7 +21,7 @@ const processes = new ProcessGroup();
 beforeAll(async () => {
   servers = await Servers.start();
   port = await freePort();
-  recorder = await startRecorder();
+  recorder = await spawnRecorder(processes, servers, port);
   registry = await servers.registry();
   await registry.ready();
   broker = await servers.connect('spec');
@@ -35,22 +33,6 @@ afterAll(async () => {
   await processes.kill9();
   await servers?.stop();
 });
-
-function startRecorder(): Promise<TestProcess> {
-  const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', RECORDER];
-  return processes.spawn('event-recorder', process.execPath, args, {
-    env: {
-      TOCSIN_HTTP_PORT: String(port),
-      TOCSIN_GRPC_PORT: '0',
-      TOCSIN_POSTGRES_URL: servers.postgresUrl,
-      TOCSIN_NATS_URL: servers.natsUrl,
-      TOCSIN_API_KEY: API_KEY,
-      TOCSIN_LOG_LEVEL: 'warn',
-      TOCSIN_LOG_FORMAT: 'json',
-    },
-    ready: { url: `http://127.0.0.1:${port}/readyz` },
-  });
-}
 
 /** What the recorder shows of a subject, oldest first. */
 async function recordedOf(subject: string): Promise<{ type: string; sequence: number; position: number }[]> {
@@ -122,7 +104,7 @@ describe('registry and recorder together', () => {
   it('carry a write over a recorder that is killed and comes back', async () => {
     await recorder.kill9();
     const writing = registry.call('PUT', '/v1/targets/over-the-kill', TARGET);
-    recorder = await startRecorder();
+    recorder = await spawnRecorder(processes, servers, port);
     expect((await writing).status).toBe(201);
     expect(await recordedOf('target/over-the-kill')).toHaveLength(1);
   });

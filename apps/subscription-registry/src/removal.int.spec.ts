@@ -1,41 +1,29 @@
 import type { RecordedEvent } from '@tocsin/domain';
-import type { Broker } from '@tocsin/jetstream';
 import { eventually } from '@tocsin/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers } from './testing/registry-harness.js';
-import { StandInRecorder } from './testing/stand-in-recorder.js';
+import { Installation, type RunningRegistry } from './registry.harness.js';
 
 const CHECK = { type: 'http', url: 'https://edge.example.net/healthz' };
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
+let installation: Installation;
 let registries: RunningRegistry[];
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  registries = [await servers.registry(), await servers.registry()];
-  for (const registry of registries) await registry.ready();
+  installation = await Installation.start();
+  registries = [await installation.registry(), await installation.registry()];
 });
 
-afterAll(async () => {
-  for (const registry of registries ?? []) await registry.close();
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
-});
+afterAll(() => installation?.close());
 
 const call: RunningRegistry['call'] = (...request) => (registries[0] as RunningRegistry).call(...request);
-const about = (subject: string): RecordedEvent[] => recorder.events.filter((event) => event.subject === subject);
+const about = (subject: string): RecordedEvent[] =>
+  installation.recorder.events.filter((event) => event.subject === subject);
 
 function down(kind: string, name: string): void {
-  recorder.append({
+  installation.recorder.append({
     events: [
       {
-        id: `evt_${kind}_${name}_${recorder.events.length}`,
+        id: `evt_${kind}_${name}_${installation.recorder.events.length}`,
         source: 'tocsin/health-probe',
         type: `io.tocsin.${kind}.offline`,
         subject: `${kind}/${name}`,
@@ -73,9 +61,9 @@ describe('an outage whose target is watched no longer', () => {
     await call('PUT', '/v1/targets/gone', { kind: 'node', check: CHECK });
     down('node', 'gone');
     const appends: number[] = [];
-    recorder.beforeAppend = async ({ events }) => void appends.push(events.length);
+    installation.recorder.beforeAppend = async ({ events }) => void appends.push(events.length);
     expect((await call('DELETE', '/v1/targets/gone')).status).toBe(204);
-    recorder.beforeAppend = async () => undefined;
+    installation.recorder.mend();
     expect(appends).toEqual([2]);
     const end = await ended('node/gone');
     expect(end).toMatchObject({

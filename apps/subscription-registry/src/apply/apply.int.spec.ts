@@ -1,38 +1,20 @@
 import { HEALTH_PROBE_SOURCE, MAINTENANCE_BUCKET } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
-import type { Broker } from '@tocsin/jetstream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers } from '../testing/registry-harness.js';
-import { StandInRecorder } from '../testing/stand-in-recorder.js';
+import { type Stage, startStage } from '../registry.harness.js';
 
 const CHECK = { type: 'tcp', host: 'edge.example.net', port: 443 };
 const WINDOW = { start: '2030-01-01T00:00:00Z', end: '2030-01-01T02:00:00Z', selector: { site: 'fra' } };
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
-let registry: RunningRegistry;
+let registry: Stage;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  registry = await servers.registry();
-  await registry.ready();
+  registry = await startStage();
 });
 
-afterAll(async () => {
-  await registry?.close();
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
-});
+afterAll(() => registry?.close());
 
-beforeEach(() => {
-  recorder.beforeAppend = async () => undefined;
-  recorder.afterAppend = async () => undefined;
-});
+beforeEach(() => registry.recorder.mend());
 
 const apply = (body: object) => registry.call('POST', '/v1/apply', body);
 const target = (name: string, more: object = {}) => ({ name, kind: 'node', check: CHECK, ...more });
@@ -43,8 +25,8 @@ const subscription = (name: string) => ({
 });
 const statusOf = async (path: string) => (await registry.call('GET', `/v1/${path}`)).status;
 const typesSince = (position: number) =>
-  recorder.events.slice(position).map(({ type, subject }) => `${type} ${subject}`);
-const inBucket = async (name: string) => (await (await broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;
+  registry.recorder.events.slice(position).map(({ type, subject }) => `${type} ${subject}`);
+const inBucket = async (name: string) => (await (await registry.broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;
 
 describe('apply with maintenance windows', () => {
   it('declares them with the rest, brings them to the observers, and does nothing the second time', async () => {
@@ -54,9 +36,9 @@ describe('apply with maintenance windows', () => {
     expect(await inBucket('w-night')).toEqual({ name: 'w-night', revision: 1, spec: WINDOW });
     expect((await registry.call('GET', '/v1/maintenance/w-night')).body).toMatchObject({ spec: WINDOW, revision: 1 });
 
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
     expect((await apply(body)).body).toMatchObject({ unchanged: ['maintenance/w-night', 'target/w-1'] });
-    expect(recorder.events).toHaveLength(before);
+    expect(registry.recorder.events).toHaveLength(before);
 
     const longer = { name: 'w-night', ...WINDOW, end: '2030-01-01T04:00:00Z' };
     const changed = await apply({ maintenance: [longer] });
@@ -86,7 +68,7 @@ describe('apply with maintenance windows', () => {
 describe('whose things are', () => {
   it('is kept from who declared them with an owner; another is refused, with the place, unless it takes over', async () => {
     await apply({ owner: 'team-a', targets: [target('o-1')], maintenance: [{ name: 'o-w', ...WINDOW }] });
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
     const body = {
       owner: 'team-b',
       targets: [target('o-2'), target('o-1')],
@@ -99,7 +81,7 @@ describe('whose things are', () => {
       { pointer: '/maintenance/0/name', detail },
       { pointer: '/targets/1/name', detail },
     ]);
-    expect(recorder.events).toHaveLength(before);
+    expect(registry.recorder.events).toHaveLength(before);
 
     const taken = await apply({ ...body, takeOver: true });
     expect(taken.body).toMatchObject({
@@ -138,7 +120,7 @@ describe('pruning', () => {
     await apply(own);
     await apply({ owner: 'somebody-else', targets: [target('p-theirs')] });
     await registry.call('PUT', '/v1/targets/p-nobodys', { kind: 'node', check: CHECK });
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
 
     const less = { owner: 'pruner', targets: [target('p-1')], prune: true };
     const dry = await apply({ ...less, dryRun: true });
@@ -147,7 +129,7 @@ describe('pruning', () => {
       unchanged: ['target/p-1'],
     });
     expect(Object.keys(dry.body.revisions)).toEqual(dry.body.deleted);
-    expect(recorder.events).toHaveLength(before);
+    expect(registry.recorder.events).toHaveLength(before);
 
     const done = await apply({ ...less, expect: dry.body.revisions });
     expect(done.body.deleted).toEqual(dry.body.deleted);
@@ -172,7 +154,7 @@ describe('pruning', () => {
       ...{ target: 'e-1', kind: 'node', labels: {}, from: 'up', to: 'down', reason: 'connection refused' },
       ...{ confidence: 'single', evidence: [], confirmedAt: '2030-01-01T00:00:00.000Z', detectionMs: 1 },
     };
-    recorder.append({
+    registry.recorder.append({
       events: [
         {
           ...{ id: 'evt_down', source: HEALTH_PROBE_SOURCE, type: 'io.tocsin.node.offline', subject: 'node/e-1' },
@@ -180,9 +162,9 @@ describe('pruning', () => {
         },
       ],
     });
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
     let appends = 0;
-    recorder.afterAppend = async () => void (appends += 1);
+    registry.recorder.afterAppend = async () => void (appends += 1);
     expect((await apply({ owner: 'ender', prune: true })).body.deleted).toEqual(['target/e-1']);
     expect(typesSince(before)).toEqual(['io.tocsin.node.online node/e-1', 'io.tocsin.target.removed target/e-1']);
     expect(appends).toBe(1);
@@ -207,7 +189,7 @@ describe('compare and set on what was planned', () => {
       (await registry.call('GET', '/v1/targets/c-1')).body.revision,
       (await registry.call('GET', '/v1/targets/c-3')).body.revision,
     ];
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
     const late = await apply({ ...body, expect: revisions });
     expect([late.status, late.body.code]).toEqual([412, 'TCN_PRECONDITION_FAILED']);
     expect(late.body.errors).toEqual([
@@ -225,7 +207,7 @@ describe('compare and set on what was planned', () => {
       },
     ]);
     expect(late.body.detail).toMatch(/^nothing was applied, .*target\/c-1.* \(and 2 more\); plan again$/);
-    expect(recorder.events).toHaveLength(before);
+    expect(registry.recorder.events).toHaveLength(before);
   });
 
   it('refuses a change that the plan did not have', async () => {
@@ -245,7 +227,7 @@ describe('compare and set on what was planned', () => {
     await apply({ targets: [target('f-1')] });
     const { revisions } = (await apply({ ...body, dryRun: true })).body;
     let rival = false;
-    recorder.beforeAppend = async () => {
+    registry.recorder.beforeAppend = async () => {
       if (rival) return;
       rival = true;
       await registry.call('PATCH', '/v1/targets/f-1', { labels: { by: 'rival' } });
@@ -274,13 +256,13 @@ describe('all or nothing', () => {
   };
 
   it('is one append, however much it is; and nothing where that fails', async () => {
-    recorder.beforeAppend = async () => {
+    registry.recorder.beforeAppend = async () => {
       throw new TocsinError('TCN_INTERNAL', 'the log is out of order');
     };
     expect((await apply(fleet('first'))).status).toBe(500);
     expect(await labels()).toEqual({});
     let appends = 0;
-    recorder.beforeAppend = async () => void (appends += 1);
+    registry.recorder.beforeAppend = async () => void (appends += 1);
     expect((await apply(fleet('first'))).body.created).toHaveLength(1_500);
     expect(appends).toBe(1);
   });

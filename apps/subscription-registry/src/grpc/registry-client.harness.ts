@@ -1,6 +1,6 @@
 import { type Client, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { packageDefinition } from '@tocsin/grpc-contracts';
-import { API_KEY } from '../testing/registry-harness.js';
+import { API_KEY } from '../registry.harness.js';
 
 // Specs look into answers of every shape.
 // oxlint-disable-next-line typescript/no-explicit-any

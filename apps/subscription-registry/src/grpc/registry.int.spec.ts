@@ -1,33 +1,20 @@
 import { status } from '@grpc/grpc-js';
-import type { Broker } from '@tocsin/jetstream';
 import { eventually } from '@tocsin/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers } from '../testing/registry-harness.js';
-import { StandInRecorder } from '../testing/stand-in-recorder.js';
+import { type Stage, startStage } from '../registry.harness.js';
 import { type GrpcFailure, RegistryClient } from './registry-client.harness.js';
 
-let servers: Servers;
-let broker: Broker;
-let recorder: StandInRecorder;
-let registry: RunningRegistry;
+let registry: Stage;
 let client: RegistryClient;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  broker = await servers.connect('recorder');
-  recorder = new StandInRecorder(broker);
-  recorder.start();
-  registry = await servers.registry();
-  await registry.ready();
+  registry = await startStage();
   client = new RegistryClient(registry.grpcAddress);
 });
 
 afterAll(async () => {
   client?.close();
   await registry?.close();
-  await recorder?.stop();
-  await broker?.close();
-  await servers?.stop();
 });
 
 const HTTP_CHECK = {
@@ -127,7 +114,7 @@ describe('targets', () => {
   });
 
   it('say in a dry run what would be, and record nothing', async () => {
-    const before = recorder.events.length;
+    const before = registry.recorder.events.length;
     const dry = await client.call('putTarget', { name: 'dry', target: TARGET, dryRun: true });
     expect(dry).toMatchObject({ outcome: 'OUTCOME_CREATED', target: { name: 'dry', revision: 0 } });
     await client.call('deleteTarget', { name: 'edge-2', dryRun: true });
@@ -136,7 +123,7 @@ describe('targets', () => {
       maintenance: { start: '2030-01-01T00:00:00Z', end: '2030-01-01T01:00:00Z' },
       dryRun: true,
     });
-    expect(recorder.events).toHaveLength(before);
+    expect(registry.recorder.events).toHaveLength(before);
   });
 
   it('name every field at fault as the message has it', async () => {
@@ -262,7 +249,7 @@ describe('a request_id', () => {
       code: status.FAILED_PRECONDITION,
       details: expect.stringMatching(/^TCN_CONFLICT: /),
     });
-    expect(recorder.events.filter(({ subject }) => subject === 'subscription/once')).toHaveLength(1);
+    expect(registry.recorder.events.filter(({ subject }) => subject === 'subscription/once')).toHaveLength(1);
     const odd = await failure(client.call('deleteSubscription', { name: 'once', requestId: 'with space' }));
     expect(odd).toMatchObject({ code: status.INVALID_ARGUMENT });
   });

@@ -2,11 +2,9 @@ import { MAINTENANCE_BUCKET } from '@tocsin/contracts';
 import { freePort } from '@tocsin/embedded';
 import type { Broker } from '@tocsin/jetstream';
 import { eventually, ProcessGroup } from '@tocsin/testing';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, type RunningRegistry, Servers } from '../testing/registry-harness.js';
+import { type RunningRegistry, Servers, spawnRecorder } from '../registry.harness.js';
 
-const RECORDER = fileURLToPath(new URL('../../../event-recorder/src/main.ts', import.meta.url));
 const WEEKLY = {
   start: '2026-01-04T02:00:00',
   rrule: 'FREQ=WEEKLY;BYDAY=SU',
@@ -22,27 +20,17 @@ const processes = new ProcessGroup();
 
 beforeAll(async () => {
   servers = await Servers.start();
-  const port = await freePort();
-  const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', RECORDER];
-  await processes.spawn('event-recorder', process.execPath, args, {
-    env: {
-      TOCSIN_HTTP_PORT: String(port),
-      TOCSIN_GRPC_PORT: '0',
-      TOCSIN_POSTGRES_URL: servers.postgresUrl,
-      TOCSIN_NATS_URL: servers.natsUrl,
-      TOCSIN_API_KEY: API_KEY,
-      TOCSIN_LOG_LEVEL: 'warn',
-    },
-    ready: { url: `http://127.0.0.1:${port}/readyz` },
-  });
+  await spawnRecorder(processes, servers, await freePort());
   registry = await servers.registry();
   await registry.ready();
   broker = await servers.connect('spec');
 });
+
 afterAll(async () => {
   await broker?.close();
   await registry?.close();
   await processes.kill9();
+  await servers?.stop();
 });
 
 const inBucket = async (name: string) => (await (await broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;

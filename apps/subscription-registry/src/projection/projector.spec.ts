@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '@tocsin/domain';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { recorded } from '../testing/recorded.js';
+import { recorded } from '../recorded.harness.js';
 import { ProjectionGap } from './projection-store.js';
 import { type Follow, Projector } from './projector.js';
 

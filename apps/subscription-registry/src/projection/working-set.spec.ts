@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RecordedEvent } from '@tocsin/domain';
-import { recorded } from '../testing/recorded.js';
+import { recorded } from '../recorded.harness.js';
 import { namesIn, readEvents, type Standing, WorkingSet } from './working-set.js';
 
 const CHECK = {

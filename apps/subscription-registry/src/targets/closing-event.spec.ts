@@ -1,6 +1,6 @@
 import { EVENT_CATALOGUE } from '@tocsin/contracts';
 import { describe, expect, it } from 'vitest';
-import { recorded } from '../testing/recorded.js';
+import { recorded } from '../recorded.harness.js';
 import { closingEvent } from './closing-event.js';
 
 const NOW = Date.parse('2030-01-01T00:10:00.000Z');

@@ -2,7 +2,7 @@ import { targetSpecSchema, type WatchedTarget } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
 import type { WatchOptions } from '@tocsin/jetstream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { recorded } from '../testing/recorded.js';
+import { recorded } from '../recorded.harness.js';
 import { ObserverFeed, type TargetsBucket } from './observer-feed.js';
 
 const SPEC = targetSpecSchema.parse({ kind: 'node', check: { type: 'tcp', host: 'a.example', port: 1 } });

@@ -83,6 +83,12 @@ export class StandInRecorder {
     ];
   }
 
+  /** Ends what {@link beforeAppend} and {@link afterAppend} were told to do. */
+  mend(): void {
+    this.beforeAppend = async () => undefined;
+    this.afterAppend = async () => undefined;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#serving.map((serving) => serving.close()));
     this.#serving = [];

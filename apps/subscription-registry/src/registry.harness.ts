@@ -14,11 +14,13 @@ import {
   systemClock,
 } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
-import { eventually, testDatabase, testFolder } from '@tocsin/testing';
+import { eventually, type ProcessGroup, testDatabase, testFolder, type TestProcess } from '@tocsin/testing';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SubscriptionRegistryModule } from '../app.module.js';
-import { subscriptionRegistryConfig } from '../config.js';
+import { fileURLToPath } from 'node:url';
+import { SubscriptionRegistryModule } from './app.module.js';
+import { subscriptionRegistryConfig } from './config.js';
+import { StandInRecorder } from './stand-in-recorder.harness.js';
 
 /** Key of every service started here. */
 export const API_KEY = 'key-for-specs-of-thirty-two-chars';
@@ -169,6 +171,111 @@ export class Servers {
   async stop(): Promise<void> {
     await this.#nats.stop();
   }
+}
+
+/** Servers, a recorder on them that fails when it is told to, and the registries that a spec starts; `close` ends all of it. */
+export class Installation {
+  #registries: RunningRegistry[] = [];
+  #databases: Database[] = [];
+
+  private constructor(
+    readonly servers: Servers,
+    /** The recorder's connection; specs look into buckets over it. */
+    readonly broker: Broker,
+    readonly recorder: StandInRecorder,
+  ) {}
+
+  static async start(): Promise<Installation> {
+    const servers = await Servers.start();
+    try {
+      const broker = await servers.connect('recorder');
+      const recorder = new StandInRecorder(broker);
+      recorder.start();
+      return new Installation(servers, broker, recorder);
+    } catch (error) {
+      await servers.stop();
+      throw error;
+    }
+  }
+
+  /** A registry that may not be ready yet. */
+  async boot(): Promise<RunningRegistry> {
+    const registry = await this.servers.registry();
+    this.#registries.push(registry);
+    return registry;
+  }
+
+  /** A registry that is ready. */
+  async registry(): Promise<RunningRegistry> {
+    const registry = await this.boot();
+    await registry.ready();
+    return registry;
+  }
+
+  /** A look into the tables that a registry has made. */
+  async database(): Promise<Database> {
+    const database = await this.servers.database();
+    this.#databases.push(database);
+    return database;
+  }
+
+  async closeRegistries(): Promise<void> {
+    const registries = this.#registries;
+    this.#registries = [];
+    await Promise.all(registries.map((registry) => registry.close()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#databases.map((database) => database.close()));
+    await this.closeRegistries();
+    await this.recorder.stop();
+    await this.broker.close();
+    await this.servers.stop();
+  }
+}
+
+/** A registry that is ready, with the installation it belongs to; `close` ends all of it. */
+export interface Stage extends RunningRegistry {
+  readonly recorder: StandInRecorder;
+  /** As {@link Installation.database}. */
+  database(): Promise<Database>;
+}
+
+/** What most spec files begin with. */
+export async function startStage(): Promise<Stage> {
+  const installation = await Installation.start();
+  try {
+    const registry = await installation.registry();
+    const { broker, recorder } = installation;
+    return {
+      ...registry,
+      broker,
+      recorder,
+      database: () => installation.database(),
+      close: () => installation.close(),
+    };
+  } catch (error) {
+    await installation.close();
+    throw error;
+  }
+}
+
+/** The real event recorder as a process that listens on `port`, for specs of what the two do together. */
+export function spawnRecorder(processes: ProcessGroup, servers: Servers, port: number): Promise<TestProcess> {
+  const main = fileURLToPath(new URL('../../event-recorder/src/main.ts', import.meta.url));
+  const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', main];
+  return processes.spawn('event-recorder', process.execPath, args, {
+    env: {
+      TOCSIN_HTTP_PORT: String(port),
+      TOCSIN_GRPC_PORT: '0',
+      TOCSIN_POSTGRES_URL: servers.postgresUrl,
+      TOCSIN_NATS_URL: servers.natsUrl,
+      TOCSIN_API_KEY: API_KEY,
+      TOCSIN_LOG_LEVEL: 'warn',
+      TOCSIN_LOG_FORMAT: 'json',
+    },
+    ready: { url: `http://127.0.0.1:${port}/readyz` },
+  });
 }
 
 async function call(url: string, method: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {

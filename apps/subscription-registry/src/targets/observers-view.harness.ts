@@ -1,0 +1,58 @@
+import { JETSTREAM } from '@tocsin/contracts';
+import type { Broker, KeyValue } from '@tocsin/jetstream';
+import type { Database } from '@tocsin/postgres';
+import { eventually } from '@tocsin/testing';
+
+/** What observers see of the targets, beside what is declared. */
+export class ObserversView {
+  readonly #broker: Broker;
+  readonly #database: Database;
+
+  private constructor(
+    broker: Broker,
+    database: Database,
+    readonly bucket: KeyValue,
+  ) {
+    this.#broker = broker;
+    this.#database = database;
+  }
+
+  static async open(broker: Broker, database: Database): Promise<ObserversView> {
+    return new ObserversView(broker, database, await broker.kv(JETSTREAM.targetsBucket));
+  }
+
+  /** Name → revision of what observers see. */
+  async watched(): Promise<Record<string, number>> {
+    const entries = await Promise.all((await this.bucket.keys()).map((key) => this.bucket.get(key)));
+    return Object.fromEntries(
+      entries.flatMap((entry) =>
+        entry === undefined ? [] : [[entry.key, (entry.value as { revision: number }).revision]],
+      ),
+    );
+  }
+
+  async converged(): Promise<boolean> {
+    const [watched, declared] = await Promise.all([this.watched(), this.#declared()]);
+    return JSON.stringify(Object.entries(watched).toSorted()) === JSON.stringify(Object.entries(declared).toSorted());
+  }
+
+  /** Resolves when observers see what is declared. */
+  async converge(): Promise<void> {
+    await eventually(() => this.converged(), { what: 'observers see what is declared' });
+  }
+
+  /** Takes the bucket away, as a broker that lost its store. */
+  async lose(): Promise<void> {
+    const subject = `$JS.API.STREAM.DELETE.KV_${JETSTREAM.targetsBucket}`;
+    // The answer is JetStream's own, not one of our envelopes.
+    await this.#broker.request(subject, {}, { timeoutMs: 5_000 }).catch(() => undefined);
+  }
+
+  /** Name → revision of what is declared. */
+  async #declared(): Promise<Record<string, number>> {
+    const rows = await this.#database.query<{ name: string; revision: number }>(
+      `SELECT name, revision FROM registry.target`,
+    );
+    return Object.fromEntries(rows.map(({ name, revision }) => [name, revision]));
+  }
+}
