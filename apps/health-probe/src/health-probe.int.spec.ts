@@ -172,7 +172,8 @@ describe('an observer', () => {
 
   it('takes no target for dead because it was blocked itself', async () => {
     const node = await world.node();
-    await world.observe();
+    // One node stands for all, and every stall is to hit many probes in flight.
+    await world.observe('fra-1', { TOCSIN_PROBE_IN_FLIGHT_PER_PEER: '50' });
     const names: string[] = [];
     for (let index = 0; index < 100; index += 1)
       names.push(await world.declare(node, `edge-${index}`, { interval: '500ms' }));
