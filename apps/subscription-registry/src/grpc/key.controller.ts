@@ -42,9 +42,8 @@ export class KeyGrpcController {
 
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'PutKey')
   async put(@Write() write: WriteRequest, @Payload() message: PutKeyRequest): Promise<PutKeyResponse> {
-    const body = KEY_SPEC.toBody(message.key);
-    const place = { field: 'key', codec: KEY_SPEC, body };
-    const { outcome, key } = await atFields(write.name, place, () => this.declare.run({ ...write, body }));
+    const sent = { field: 'key', codec: KEY_SPEC, message: message.key };
+    const { outcome, key } = await atFields(write, sent, (request) => this.declare.run(request));
     return { key: KEY.toMessage(key), outcome: outcomeMessage(outcome) };
   }
 

@@ -38,9 +38,8 @@ export class MaintenanceGrpcController {
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'PutMaintenance')
   @RequireRole('editor')
   async put(@Write() write: WriteRequest, @Payload() message: PutMaintenanceRequest): Promise<PutMaintenanceResponse> {
-    const body = MAINTENANCE_SPEC.toBody(message.maintenance);
-    const place = { field: 'maintenance', codec: MAINTENANCE_SPEC, body };
-    const { outcome, window } = await atFields(write.name, place, () => this.windows.declare({ ...write, body }));
+    const sent = { field: 'maintenance', codec: MAINTENANCE_SPEC, message: message.maintenance };
+    const { outcome, window } = await atFields(write, sent, (request) => this.windows.declare(request));
     return { maintenance: MAINTENANCE.toMessage(window), outcome: outcomeMessage(outcome) };
   }
 

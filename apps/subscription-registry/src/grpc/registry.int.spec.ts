@@ -145,6 +145,30 @@ describe('targets', () => {
 });
 
 describe('subscriptions', () => {
+  it('say that delivery has given up on them, and why', async () => {
+    const made = await client.call('putSubscription', { name: 'given-up', subscription: SUBSCRIPTION });
+    const data = { name: 'given-up', reason: 'egress-blocked', position: 1, revision: made.subscription.revision };
+    registry.recorder.append({
+      events: [
+        {
+          id: 'evt_given_up',
+          source: 'tocsin/delivery',
+          type: 'io.tocsin.subscription.disabled',
+          subject: 'subscription-health/given-up',
+          time: '2030-01-01T00:00:00.000Z',
+          data,
+        },
+      ],
+    });
+    await client.call('putSubscription', { name: 'after-that', subscription: SUBSCRIPTION });
+    expect((await client.call('getSubscription', { name: 'given-up' })).subscription).toMatchObject({
+      state: 'SUBSCRIPTION_STATE_DISABLED',
+      disabled: { since: '2030-01-01T00:00:00.000Z', reason: 'egress-blocked' },
+    });
+    const resumed = await client.call('resumeSubscription', { name: 'given-up' });
+    expect(resumed.subscription.state).toBe('SUBSCRIPTION_STATE_ACTIVE');
+  });
+
   it('show their secret once, keep it over rotation, pause, resume, replay, and go', async () => {
     const made = await client.call('putSubscription', { name: 'ops', subscription: SUBSCRIPTION });
     expect(made.subscription).toMatchObject({

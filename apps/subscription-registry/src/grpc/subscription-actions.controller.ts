@@ -57,9 +57,8 @@ export class SubscriptionActionsGrpcController {
     @Write() write: WriteRequest,
     @Payload() message: ReplaySubscriptionRequest,
   ): Promise<ReplaySubscriptionResponse> {
-    const body = REPLAY.toBody(message.replay);
-    const place = { field: 'replay', codec: REPLAY, body };
-    const { replay } = await atFields(write.name, place, () => this.replaying.run({ ...write, body }));
+    const sent = { field: 'replay', codec: REPLAY, message: message.replay };
+    const { replay } = await atFields(write, sent, (request) => this.replaying.run(request));
     return { replay: REPLAY.toMessage(replay) };
   }
 }

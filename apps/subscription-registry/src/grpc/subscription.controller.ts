@@ -7,8 +7,6 @@ import {
   type PatchSubscriptionResponse,
   type PutSubscriptionRequest,
   type PutSubscriptionResponse,
-  type Struct,
-  structToJson,
   SUBSCRIPTION_REGISTRY_SERVICE,
 } from '@tocsin/grpc-contracts';
 import { RequireRole, RespectsScope } from '@tocsin/platform';
@@ -18,7 +16,7 @@ import type { PageRequest } from '../request/page.js';
 import { DeclareSubscription } from '../subscriptions/declare-subscription.js';
 import { ReadSubscriptions } from '../subscriptions/read-subscriptions.js';
 import { RemoveSubscription } from '../subscriptions/remove-subscription.js';
-import { atFields, atPlainFields } from './at-fields.js';
+import { atFields, atPatch, atPlainFields, type PatchMessage } from './at-fields.js';
 import { outcomeMessage, SUBSCRIPTION, SUBSCRIPTION_SPEC } from './messages.js';
 
 /** Subscriptions over gRPC: the same use cases as over HTTP. */
@@ -52,21 +50,15 @@ export class SubscriptionGrpcController {
     @Write() write: WriteRequest,
     @Payload() message: PutSubscriptionRequest,
   ): Promise<PutSubscriptionResponse> {
-    const body = SUBSCRIPTION_SPEC.toBody(message.subscription);
-    const place = { field: 'subscription', codec: SUBSCRIPTION_SPEC, body };
-    const { outcome, subscription } = await atFields(write.name, place, () => this.declare.run({ ...write, body }));
+    const sent = { field: 'subscription', codec: SUBSCRIPTION_SPEC, message: message.subscription };
+    const { outcome, subscription } = await atFields(write, sent, (request) => this.declare.run(request));
     return { subscription: SUBSCRIPTION.toMessage(subscription), outcome: outcomeMessage(outcome) };
   }
 
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'PatchSubscription')
   @RequireRole('editor')
-  async patch(
-    @Write() write: WriteRequest,
-    @Payload() message: { patch: Struct | null },
-  ): Promise<PatchSubscriptionResponse> {
-    const patch = structToJson(message.patch);
-    const patched = () => this.declare.patch({ ...write, patch });
-    const { outcome, subscription } = await atPlainFields(write.name, patched, 'patch');
+  async patch(@Write() write: WriteRequest, @Payload() message: PatchMessage): Promise<PatchSubscriptionResponse> {
+    const { outcome, subscription } = await atPatch(write, message, (request) => this.declare.patch(request));
     return { subscription: SUBSCRIPTION.toMessage(subscription), outcome: outcomeMessage(outcome) };
   }
 

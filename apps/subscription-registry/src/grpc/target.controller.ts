@@ -9,8 +9,6 @@ import {
   type PutTargetResponse,
   type RotateTokenRequest,
   type RotateTokenResponse,
-  type Struct,
-  structToJson,
   SUBSCRIPTION_REGISTRY_SERVICE,
 } from '@tocsin/grpc-contracts';
 import { RequireRole, RespectsScope } from '@tocsin/platform';
@@ -21,7 +19,7 @@ import { DeclareTarget } from '../targets/declare-target.js';
 import { ReadTargets } from '../targets/read-targets.js';
 import { RemoveTarget } from '../targets/remove-target.js';
 import { RotateToken } from '../targets/rotate-token.js';
-import { atFields, atPlainFields } from './at-fields.js';
+import { atFields, atPatch, atPlainFields, type PatchMessage } from './at-fields.js';
 import { outcomeMessage, TARGET, TARGET_SPEC } from './messages.js';
 
 /** Targets over gRPC: the same use cases as over HTTP. */
@@ -53,21 +51,15 @@ export class TargetGrpcController {
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'PutTarget')
   @RequireRole('editor')
   async put(@Write() write: WriteRequest, @Payload() message: PutTargetRequest): Promise<PutTargetResponse> {
-    const body = TARGET_SPEC.toBody(message.target);
-    const place = { field: 'target', codec: TARGET_SPEC, body };
-    const { outcome, target } = await atFields(write.name, place, () => this.declare.run({ ...write, body }));
+    const sent = { field: 'target', codec: TARGET_SPEC, message: message.target };
+    const { outcome, target } = await atFields(write, sent, (request) => this.declare.run(request));
     return { target: TARGET.toMessage(target), outcome: outcomeMessage(outcome) };
   }
 
   @GrpcMethod(SUBSCRIPTION_REGISTRY_SERVICE, 'PatchTarget')
   @RequireRole('editor')
-  async patch(
-    @Write() write: WriteRequest,
-    @Payload() message: { patch: Struct | null },
-  ): Promise<PatchTargetResponse> {
-    const patch = structToJson(message.patch);
-    const patched = () => this.declare.patch({ ...write, patch });
-    const { outcome, target } = await atPlainFields(write.name, patched, 'patch');
+  async patch(@Write() write: WriteRequest, @Payload() message: PatchMessage): Promise<PatchTargetResponse> {
+    const { outcome, target } = await atPatch(write, message, (request) => this.declare.patch(request));
     return { target: TARGET.toMessage(target), outcome: outcomeMessage(outcome) };
   }
 
