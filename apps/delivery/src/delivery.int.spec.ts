@@ -88,10 +88,16 @@ describe('delivery', () => {
   it('disables a subscription that is told 410, keeps what it is owed, and goes on when it is declared anew', async () => {
     const { name, type } = fresh();
     receiver.respond({ status: 410 });
-    await around.subscribe(name, receiver.url, { types: [type] });
+    const { position: revision } = await around.subscribe(name, receiver.url, { types: [type] });
     const [first] = await around.append([{ type, subject: `${name}/a` }]);
     await eventually(async () => (await told(name)).length >= 2, { what: 'it is told' });
     expect(await told(name)).toEqual(['gone', 'disabled']);
+    // By the revision the registry sees which declaration it holds for.
+    expect(
+      await around.database.query('SELECT data FROM log.event WHERE subject = $1 ORDER BY position DESC LIMIT 1', [
+        `subscription-health/${name}`,
+      ]),
+    ).toMatchObject([{ data: { name, reason: 'gone', answer: '410', position: first?.position, revision } }]);
     const later = await around.append([
       { type, subject: `${name}/a` },
       { type, subject: `${name}/b` },

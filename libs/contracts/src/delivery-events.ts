@@ -39,5 +39,7 @@ export const subscriptionHealthSchema = z.object({
   answer: z.string().optional(),
   /** Position of the event that was being delivered. */
   position: z.int(),
+  /** Revision of the declaration that it was learnt under: a later one makes a `disabled` void. */
+  revision: z.int().optional(),
 });
 export type SubscriptionHealth = z.infer<typeof subscriptionHealthSchema>;

@@ -85,12 +85,28 @@ export const replaySpecSchema = z
   .meta({ id: 'Replay' });
 export type ReplaySpec = z.infer<typeof replaySpecSchema>;
 
+/** That delivery has given up on a subscription's endpoint. */
+const disabledSchema = z
+  .object({
+    since: z.string().meta({ description: 'When it was disabled' }),
+    reason: z.string().meta({
+      description:
+        '`gone` (410), `no-success` (five days of failures) or `egress-blocked` (its address may not be sent to)',
+    }),
+    answer: z.string().optional().meta({ description: 'What the endpoint said last: a status, or what went wrong' }),
+  })
+  .meta({ id: 'Disablement' });
+
 /** A subscription as the API shows it. Its URL is shown without query and credentials, its headers by name only. */
 export const subscriptionViewSchema = z
   .object({
     name: nameSchema,
     ...subscriptionSpecSchema.shape,
-    state: z.enum(['active', 'paused']),
+    state: z.enum(['active', 'paused', 'disabled']),
+    disabled: disabledSchema.optional().meta({
+      description:
+        'Only where its state is `disabled`: delivery has given up on it, and what it is owed waits. `POST /v1/subscriptions/{name}/resume`, or any change of its declaration, enables it again',
+    }),
     revision: z.int(),
     createdAt: z.string(),
     updatedAt: z.string(),

@@ -78,7 +78,7 @@ export class EndpointWatch {
     });
     if (health !== record.health) record = { ...record, health };
     if (record !== known) this.#keep(record);
-    for (const fact of facts) this.output.announce(this.#eventOf(queue.name, fact, learnt));
+    for (const fact of facts) this.output.announce(this.#eventOf(record, fact, learnt));
     const disabled = facts.find((fact) => fact.fact === 'disabled');
     if (disabled !== undefined) this.output.disable(queue.name, disabled.reason);
   }
@@ -120,7 +120,7 @@ export class EndpointWatch {
     this.output.keep(record.subscription, record);
   }
 
-  #eventOf(name: string, fact: EndpointFact, learnt: Learnt): EventToAppend {
+  #eventOf({ subscription: name, revision }: EndpointRecord, fact: EndpointFact, learnt: Learnt): EventToAppend {
     const data: SubscriptionHealth = {
       name,
       ...(fact.sinceMs === undefined ? {} : { since: new Date(fact.sinceMs).toISOString() }),
@@ -128,6 +128,7 @@ export class EndpointWatch {
       ...('reason' in fact ? { reason: fact.reason } : {}),
       ...(learnt.verdict === 'success' ? {} : { answer: learnt.answer }),
       position: learnt.position,
+      revision,
     };
     return {
       id: newId('evt', learnt.nowMs),

@@ -167,6 +167,7 @@ describe('subscriptions', () => {
     });
     const resumed = await client.call('resumeSubscription', { name: 'given-up' });
     expect(resumed.subscription.state).toBe('SUBSCRIPTION_STATE_ACTIVE');
+    for (const name of ['given-up', 'after-that']) await client.call('deleteSubscription', { name });
   });
 
   it('show their secret once, keep it over rotation, pause, resume, replay, and go', async () => {

@@ -105,7 +105,7 @@ export const SUBSCRIPTION_API: ApiDescription = {
     },
     'POST /v1/subscriptions/{name}/resume': {
       summary: 'Send again',
-      description: 'Goes on with what has waited.',
+      description: 'Goes on with what has waited; also where delivery had disabled it.',
       path,
       headers: { ...ifMatch, ...ONCE },
       answers: shown,

@@ -1,6 +1,8 @@
 import {
   type AnnouncedState,
   announcedStateSchema,
+  DELIVERY_EVENTS,
+  DELIVERY_SOURCE,
   HEALTH_PROBE_SOURCE,
   healthEventDataSchema,
   KEY_EVENTS,
@@ -11,6 +13,7 @@ import {
   nameSchema,
   REGISTRY_EVENTS,
   subscriptionDeclaredSchema,
+  subscriptionHealthSchema,
   subscriptionRemovedSchema,
   type SubscriptionSpec,
   TARGET_FRESH,
@@ -57,6 +60,16 @@ export type Change =
       readonly owner?: string;
     }
   | { readonly kind: 'subscription-removed'; readonly name: string }
+  | {
+      readonly kind: 'subscription-disabled';
+      readonly name: string;
+      /** Position of the declaration that it holds for; a later one makes it void. */
+      readonly revision: number;
+      /** RFC 3339. */
+      readonly since: string;
+      readonly reason: string;
+      readonly answer?: string;
+    }
   | { readonly kind: 'key-declared'; readonly name: string; readonly spec: KeySpec; readonly keyId: string }
   | { readonly kind: 'key-removed'; readonly name: string };
 
@@ -73,6 +86,7 @@ const firstVerdict = z.object({ name: nameSchema, kind: targetKindSchema, to: an
 export function changeOf(event: RecordedEvent): Change | undefined {
   if (event.source === REGISTRY_SOURCE) return declarationOf(event);
   if (event.source === HEALTH_PROBE_SOURCE) return verdictOf(event);
+  if (event.source === DELIVERY_SOURCE) return disablementOf(event);
   return undefined;
 }
 
@@ -123,6 +137,16 @@ function verdictOf(event: RecordedEvent): Change | undefined {
   const episode = event.extensions['episode'];
   const open = to !== 'up' && typeof episode === 'string' ? { episode } : {};
   return { kind: 'target-judged', targetKind: kind, name: target, state: to, since: event.time, ...open };
+}
+
+/** Delivery owns what is known of endpoints; of that the registry shows where nothing is sent any more. */
+function disablementOf(event: RecordedEvent): Change | undefined {
+  if (event.type !== DELIVERY_EVENTS.disabled) return undefined;
+  const health = subscriptionHealthSchema.safeParse(event.data);
+  if (!health.success) return undefined;
+  const { name, reason = 'unknown', answer, revision = event.position } = health.data;
+  const said = answer === undefined ? {} : { answer };
+  return { kind: 'subscription-disabled', name, revision, since: event.time, reason, ...said };
 }
 
 const OWN_SUBJECT = /^(?:target|subscription|key)\//;

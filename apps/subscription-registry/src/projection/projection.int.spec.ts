@@ -1,8 +1,8 @@
 import type { Database } from '@tocsin/postgres';
 import { eventually } from '@tocsin/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Installation, type RunningRegistry } from '../registry.harness.js';
-import { ObserversView } from '../targets/observers-view.harness.js';
+import { observe, type ObserversView } from '../targets/observers-view.harness.js';
 
 const CHECK = { type: 'tcp', host: 'edge.example.net', port: 443 };
 const TARGET = { kind: 'node', check: CHECK };
@@ -17,17 +17,12 @@ let observers: ObserversView;
 
 beforeAll(async () => {
   installation = await Installation.start();
-  await installation.boot();
-  await installation.closeRegistries();
-  database = await installation.database();
-  observers = await ObserversView.open(installation.broker, database);
+  ({ database, observers } = await observe(installation));
 });
 
 afterAll(() => installation?.close());
 
-beforeEach(() => installation.recorder.mend());
-
-afterEach(() => installation.closeRegistries());
+afterEach(() => installation.reset());
 
 /** Everything the projection holds, byte for byte. */
 async function projection(): Promise<string> {
@@ -36,6 +31,7 @@ async function projection(): Promise<string> {
       (SELECT string_agg(t::text, E'\\n' ORDER BY name) FROM registry.target t),
       (SELECT string_agg(h::text, E'\\n' ORDER BY kind, name) FROM registry.target_health h),
       (SELECT string_agg(s::text, E'\\n' ORDER BY name) FROM registry.subscription s),
+      (SELECT string_agg(d::text, E'\\n' ORDER BY name) FROM registry.disablement d),
       (SELECT string_agg(v::text, E'\\n' ORDER BY subject) FROM registry.subject_version v),
       (SELECT string_agg(sealed.ref, E'\\n' ORDER BY ref) FROM registry.sealed),
       (SELECT position::text FROM registry.checkpoint)) AS all`);
@@ -47,16 +43,28 @@ describe('the projection', () => {
     const [one, two] = [await installation.registry(), await installation.registry()];
     for (const n of [1, 2, 3]) await one.call('PUT', `/v1/targets/replay-${n}`, TARGET);
     await two.call('PUT', '/v1/targets/replay-2', { ...TARGET, labels: { again: 'yes' } });
-    await one.call('DELETE', '/v1/targets/replay-3');
     await one.call('PUT', '/v1/subscriptions/replay', SUBSCRIPTION);
-    await two.call('PUT', '/v1/subscriptions/replay', { ...SUBSCRIPTION, order: 'none' });
+    const { body: declared } = await two.call('PUT', '/v1/subscriptions/replay', { ...SUBSCRIPTION, order: 'none' });
+    installation.recorder.append({
+      events: [
+        {
+          id: 'evt_disabled',
+          source: 'tocsin/delivery',
+          type: 'io.tocsin.subscription.disabled',
+          subject: 'subscription-health/replay',
+          time: '2030-01-01T00:00:00.000Z',
+          data: { name: 'replay', reason: 'no-success', position: 1, revision: declared.revision },
+        },
+      ],
+    });
+    await one.call('DELETE', '/v1/targets/replay-3');
     await observers.converge();
     const before = await projection();
     const watchedBefore = await observers.watched();
 
     // As somebody with a grudge, or a restore from an old copy, would leave it.
     await database.query(`UPDATE registry.checkpoint SET position = 0`);
-    for (const table of ['target', 'target_health', 'subscription', 'api_key', 'subject_version']) {
+    for (const table of ['target', 'target_health', 'subscription', 'disablement', 'api_key', 'subject_version']) {
       await database.query(`DELETE FROM registry.${table}`);
     }
     expect(await projection()).not.toBe(before);
@@ -81,6 +89,7 @@ describe('the projection', () => {
     const rebuilt = await one.call('POST', '/v1/registry/rebuild');
     expect(rebuilt.status).toBe(200);
     expect(rebuilt.body.tables.map(({ changed }: { changed: boolean }) => changed)).toEqual([
+      false,
       false,
       false,
       false,

@@ -8,6 +8,7 @@ const PROJECTED = [
   { table: 'target', key: 'name' },
   { table: 'target_health', key: 'kind, name' },
   { table: 'subscription', key: 'name' },
+  { table: 'disablement', key: 'name' },
   { table: 'api_key', key: 'name' },
   { table: 'subject_version', key: 'subject' },
 ] as const;

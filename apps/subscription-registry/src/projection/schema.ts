@@ -160,10 +160,33 @@ export class KeepHeartbeats1790000000003 implements MigrationInterface {
   }
 }
 
+/** Subscriptions that delivery has given up on, by its own events. */
+export class ShowDisabled1790000000004 implements MigrationInterface {
+  readonly name = 'ShowDisabled1790000000004';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE registry.disablement (
+        name     text COLLATE "C" PRIMARY KEY,
+        -- Of the declaration that it holds for: void beside a later one.
+        revision bigint      NOT NULL,
+        since    timestamptz NOT NULL,
+        reason   text        NOT NULL,
+        answer   text
+      )`);
+    await runner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON registry.disablement TO ${REGISTRY_ROLE}`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE registry.disablement`);
+  }
+}
+
 /** In the order in which they run. */
 export const REGISTRY_MIGRATIONS = [
   CreateRegistry1790000000000,
   KeepAnswers1790000000001,
   KeepKeys1790000000002,
   KeepHeartbeats1790000000003,
+  ShowDisabled1790000000004,
 ] as const;

@@ -27,6 +27,9 @@ export interface SubscriptionRow extends Declared<SubscriptionSpec> {
   readonly sealedRef: string;
 }
 
+/** A row of `registry.disablement`. */
+export type DisablementRow = Omit<Extract<Change, { kind: 'subscription-disabled' }>, 'kind'>;
+
 /** A row of `registry.api_key`. */
 export interface KeyRow extends Omit<Declared<KeySpec>, 'owner'> {
   /** Names the hash, and finds the key. */
@@ -95,6 +98,7 @@ export function namesIn(batch: readonly ReadEvent[]): Record<keyof StandingRows,
 export class WorkingSet {
   readonly targets = new Map<string, TargetRow | null>();
   readonly subscriptions = new Map<string, SubscriptionRow | null>();
+  readonly disablements = new Map<string, DisablementRow | null>();
   readonly keys = new Map<string, KeyRow | null>();
   /** By `<kind>/<name>`. */
   readonly health = new Map<string, HealthRow | Forgetting>();
@@ -134,12 +138,19 @@ export class WorkingSet {
         const before = rowBefore(this.subscriptions, this.#standing.subscriptions, name);
         if (before?.sealedRef !== undefined && before.sealedRef !== sealedRef) this.erasedSeals.push(before.sealedRef);
         this.subscriptions.set(name, { name, spec, sealedRef, ...declared(event, change, before) });
+        this.disablements.set(name, null);
         break;
       }
       case 'subscription-removed': {
         const before = rowBefore(this.subscriptions, this.#standing.subscriptions, change.name);
         if (before?.sealedRef !== undefined) this.erasedSeals.push(before.sealedRef);
         this.subscriptions.set(change.name, null);
+        this.disablements.set(change.name, null);
+        break;
+      }
+      case 'subscription-disabled': {
+        const { kind: _, ...row } = change;
+        this.disablements.set(row.name, row);
         break;
       }
       case 'key-declared': {

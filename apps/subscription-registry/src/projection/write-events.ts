@@ -26,6 +26,13 @@ const PUT_SUBSCRIPTIONS = `
     labels = excluded.labels, spec = excluded.spec, sealed_ref = excluded.sealed_ref, owner = excluded.owner,
     revision = excluded.revision, created_at = excluded.created_at, updated_at = excluded.updated_at`;
 const DROP_SUBSCRIPTIONS = `DELETE FROM registry.subscription WHERE name = ANY($1)`;
+const DROP_DISABLEMENTS = `DELETE FROM registry.disablement WHERE name = ANY($1)`;
+const PUT_DISABLEMENTS = `
+  INSERT INTO registry.disablement (name, revision, since, reason, answer)
+  SELECT name, revision, since, reason, answer
+    FROM json_to_recordset($1::json) AS row (name text, revision bigint, since timestamptz, reason text, answer text)
+  ON CONFLICT (name) DO UPDATE SET
+    revision = excluded.revision, since = excluded.since, reason = excluded.reason, answer = excluded.answer`;
 const ERASE_SEALS = `DELETE FROM registry.sealed WHERE ref = ANY($1)`;
 
 const STANDING_KEYS = `SELECT name, NULL AS owner, created_at, key_id FROM registry.api_key WHERE name = ANY($1)`;
@@ -99,6 +106,9 @@ export async function writeEvents(tx: Queryable, events: readonly RecordedEvent[
     subscriptions.kept.map((row) => ({ ...columns(row), sealed_ref: row.sealedRef })),
   );
   await each(tx, ERASE_SEALS, rows.erasedSeals);
+  const disablements = split(rows.disablements);
+  await each(tx, DROP_DISABLEMENTS, disablements.gone);
+  await records(tx, PUT_DISABLEMENTS, disablements.kept);
   const keys = split(rows.keys);
   await each(tx, DROP_KEYS, keys.gone);
   await records(

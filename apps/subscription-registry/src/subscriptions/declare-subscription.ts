@@ -104,6 +104,7 @@ export class DeclareSubscription {
     });
     const shown = await this.#subscriptions.find(name);
     if (request.dryRun === true) {
+      if (done.outcome === 'unchanged' && shown !== undefined) return { outcome: done.outcome, subscription: shown };
       return { outcome: done.outcome, subscription: asDeclared(name, done.spec, shown, this.#clock.now()) };
     }
     if (shown === undefined) {

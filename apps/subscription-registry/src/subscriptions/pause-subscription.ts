@@ -9,7 +9,7 @@ import type { SubscriptionStore } from './subscription-store.js';
 
 /**
  * Pauses and resumes: what a paused subscription wants waits in the log, as long as that is kept. It is part of the declaration, so a
- * declaration that does not say `paused` resumes as well.
+ * declaration that does not say `paused` resumes as well. To resume also enables what delivery has disabled.
  */
 export class PauseSubscription {
   readonly #log: RegistryLog;
@@ -41,7 +41,9 @@ export class PauseSubscription {
       }
       checkPrecondition(request.precondition ?? {}, standing.declared.revision, subject);
       const { paused = false, ...spec } = standing.declared.spec;
-      if (paused === request.paused) return;
+      // Whoever resumes what was disabled wants it told again, though it was never paused.
+      const enables = !request.paused && standing.declared.disabled;
+      if (paused === request.paused && !enables) return;
       await this.#log.append([
         {
           type: request.paused ? REGISTRY_EVENTS.subscriptionPaused : REGISTRY_EVENTS.subscriptionResumed,

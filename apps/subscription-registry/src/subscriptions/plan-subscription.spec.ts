@@ -17,7 +17,7 @@ const CURRENT = {
 };
 const STANDING = {
   version: 4,
-  declared: { spec: redactSpec(SPEC), revision: 40, sealedRef: 'rev_old', envelope: Buffer.of() },
+  declared: { spec: redactSpec(SPEC), revision: 40, sealedRef: 'rev_old', disabled: false, envelope: Buffer.of() },
 };
 
 const plan = (input: Partial<Parameters<typeof planSubscription>[0]>) =>

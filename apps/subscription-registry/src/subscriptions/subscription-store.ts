@@ -3,11 +3,18 @@ import type { Queryable } from '@tocsin/postgres';
 import { type Page, pageOf, type PageRequest, pageStatement } from '../request/page.js';
 import { subscriptionSubject } from '../projection/change.js';
 
-const ONE = `SELECT name, spec, revision, created_at, updated_at FROM registry.subscription WHERE name = $1`;
+// Index: disablement_pkey, once a subscription. One of an earlier declaration is void.
+const shown = (subscriptions: string): string => `
+  SELECT s.name, s.spec, s.revision, s.created_at, s.updated_at, d.since AS disabled_since, d.reason, d.answer
+    FROM (${subscriptions}) s
+    LEFT JOIN registry.disablement d ON d.name = s.name AND d.revision >= s.revision
+   ORDER BY s.name`;
+const ONE = shown(`SELECT * FROM registry.subscription WHERE name = $1`);
 const STANDING = `
-  SELECT v.subject, v.version, s.spec, s.revision, s.owner, s.sealed_ref, sealed.envelope
+  SELECT v.subject, v.version, s.spec, s.revision, s.owner, s.sealed_ref, sealed.envelope, d.name IS NOT NULL AS disabled
     FROM registry.subject_version v
     LEFT JOIN registry.subscription s ON s.name = substr(v.subject, 14)
+    LEFT JOIN registry.disablement d ON d.name = s.name AND d.revision >= s.revision
     LEFT JOIN registry.sealed ON sealed.ref = s.sealed_ref
    WHERE v.subject = ANY($1)`;
 // Reads the whole table: once an apply that prunes.
@@ -19,6 +26,9 @@ interface ShownRow {
   revision: number;
   created_at: string;
   updated_at: string;
+  disabled_since: string | null;
+  reason: string | null;
+  answer: string | null;
 }
 
 /** How a subscription's declaration stands, for whoever wants to change it. */
@@ -33,6 +43,8 @@ export interface StandingSubscription {
     /** Whose it is; absent where it is nobody's. */
     readonly owner?: string;
     readonly sealedRef: string;
+    /** Delivery has given up on it. */
+    readonly disabled: boolean;
     /** Sealed; absent only if the table was damaged. */
     readonly envelope?: Buffer;
   };
@@ -55,7 +67,7 @@ export class SubscriptionStore {
   /** Subscriptions in order of their names. */
   async page(request: PageRequest): Promise<Page<SubscriptionView>> {
     const { sql, params } = pageStatement('subscription', request);
-    const rows = await this.#database.query<ShownRow>(sql, params);
+    const rows = await this.#database.query<ShownRow>(shown(sql), params);
     return pageOf(rows.map(viewOf), request.limit);
   }
 
@@ -69,17 +81,18 @@ export class SubscriptionStore {
       owner: string | null;
       sealed_ref: string | null;
       envelope: Buffer | null;
+      disabled: boolean;
     }>(STANDING, [names.map(subscriptionSubject)]);
     const bySubject = new Map(rows.map((row) => [row.subject, row]));
     return new Map(
       names.map((name): [string, StandingSubscription] => {
         const row = bySubject.get(subscriptionSubject(name));
         if (row === undefined) return [name, { version: 0 }];
-        const { version, spec, revision, sealed_ref: sealedRef } = row;
+        const { version, spec, revision, sealed_ref: sealedRef, disabled } = row;
         if (spec === null || revision === null || sealedRef === null) return [name, { version }];
         const envelope = row.envelope === null ? {} : { envelope: row.envelope };
         const owner = row.owner === null ? {} : { owner: row.owner };
-        return [name, { version, declared: { spec, revision, sealedRef, ...owner, ...envelope } }];
+        return [name, { version, declared: { spec, revision, sealedRef, disabled, ...owner, ...envelope } }];
       }),
     );
   }
@@ -91,10 +104,14 @@ export class SubscriptionStore {
 }
 
 function viewOf(row: ShownRow): SubscriptionView {
+  const { disabled_since: since, reason, answer } = row;
+  const disabled =
+    since === null || reason === null ? undefined : { since, reason, ...(answer === null ? {} : { answer }) };
   return {
     name: row.name,
     ...row.spec,
-    state: row.spec.paused === true ? 'paused' : 'active',
+    state: disabled !== undefined ? 'disabled' : row.spec.paused === true ? 'paused' : 'active',
+    ...(disabled === undefined ? {} : { disabled }),
     revision: row.revision,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -130,6 +130,47 @@ describe('a subscription', () => {
     expect(resumed.body.destination.url).toBe('https://hooks.example.net/…');
   });
 
+  it('shows that delivery has given up on it, since when and why, until it is resumed or declared otherwise', async () => {
+    const { body: made } = await registry.call('PUT', '/v1/subscriptions/given-up', SUBSCRIPTION);
+    const show = async (): Promise<Record<string, unknown>> =>
+      (await registry.call('GET', '/v1/subscriptions/given-up')).body;
+    const time = '2030-01-01T00:00:00.000Z';
+    let told = 0;
+    const disable = async (revision: number): Promise<void> => {
+      const type = 'io.tocsin.subscription.disabled';
+      const subject = 'subscription-health/given-up';
+      const data = { name: 'given-up', reason: 'gone', answer: '410', position: 1, revision };
+      told += 1;
+      registry.recorder.append({
+        events: [{ id: `evt_disabled_${told}`, source: 'tocsin/delivery', type, subject, time, data }],
+      });
+      // Whoever writes next sees what was before.
+      await registry.call('PUT', `/v1/subscriptions/after-${told}`, SUBSCRIPTION);
+    };
+    const disabled = { since: time, reason: 'gone', answer: '410' };
+
+    await disable(made.revision);
+    expect(await show()).toMatchObject({ state: 'disabled', disabled, revision: made.revision });
+    const { body: list } = await registry.call('GET', '/v1/subscriptions');
+    expect(list.items.find((one: { name: string }) => one.name === 'given-up')).toMatchObject({ disabled });
+    // What is declared as it was changes nothing: `tocsin apply` at every deployment enables nobody.
+    const same = await registry.call('PUT', '/v1/subscriptions/given-up', SUBSCRIPTION);
+    expect(same.body).toMatchObject({ state: 'disabled', revision: made.revision });
+
+    const resumed = await registry.call('POST', '/v1/subscriptions/given-up/resume');
+    expect(resumed.body).toMatchObject({ state: 'active', name: 'given-up' });
+    expect(resumed.body).not.toHaveProperty('disabled');
+    expect(typesOf('given-up')).toEqual(['created', 'resumed']);
+    // Told late, of the declaration before.
+    await disable(made.revision);
+    expect(await show()).toMatchObject({ state: 'active' });
+
+    await disable(resumed.body.revision);
+    expect(await show()).toMatchObject({ state: 'disabled' });
+    const changed = await registry.call('PATCH', '/v1/subscriptions/given-up', { order: 'none' });
+    expect(changed.body).toMatchObject({ state: 'active' });
+  });
+
   it('is paused by its declaration as well', async () => {
     const { body } = await registry.call('PUT', '/v1/subscriptions/declared', { ...SUBSCRIPTION, paused: true });
     expect(body.state).toBe('paused');

@@ -67,9 +67,11 @@ export const SUBSCRIPTIONS: DeclaredKind = {
   cells: (thing) => {
     const { kind, url } = (thing['destination'] ?? {}) as { kind?: unknown; url?: unknown };
     const types = thing['types'];
+    const { reason } = (thing['disabled'] ?? {}) as { reason?: unknown };
     return [
       cell(thing.name),
-      paintState(thing['paused'] === true ? 'paused' : cell(thing['state'])),
+      paintState(thing['paused'] === true ? 'paused' : cell(thing['state'])) +
+        (reason === undefined ? '' : ` (${cell(reason)})`),
       cell(kind),
       cell(url),
       cell(Array.isArray(types) ? types.join(',') : types),

@@ -1923,7 +1923,34 @@ export const NAMESPACE: object = {
               "values": {
                 "SUBSCRIPTION_STATE_UNSPECIFIED": 0,
                 "SUBSCRIPTION_STATE_ACTIVE": 1,
-                "SUBSCRIPTION_STATE_PAUSED": 2
+                "SUBSCRIPTION_STATE_PAUSED": 2,
+                "SUBSCRIPTION_STATE_DISABLED": 3
+              }
+            },
+            "Disablement": {
+              "oneofs": {
+                "_answer": {
+                  "oneof": [
+                    "answer"
+                  ]
+                }
+              },
+              "fields": {
+                "since": {
+                  "type": "string",
+                  "id": 1
+                },
+                "reason": {
+                  "type": "string",
+                  "id": 2
+                },
+                "answer": {
+                  "type": "string",
+                  "id": 3,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                }
               }
             },
             "LogStart": {
@@ -2082,6 +2109,11 @@ export const NAMESPACE: object = {
                   "oneof": [
                     "filter"
                   ]
+                },
+                "_disabled": {
+                  "oneof": [
+                    "disabled"
+                  ]
                 }
               },
               "fields": {
@@ -2156,6 +2188,13 @@ export const NAMESPACE: object = {
                 "filter": {
                   "type": "string",
                   "id": 16,
+                  "options": {
+                    "proto3_optional": true
+                  }
+                },
+                "disabled": {
+                  "type": "Disablement",
+                  "id": 17,
                   "options": {
                     "proto3_optional": true
                   }

@@ -48,7 +48,19 @@ export enum SubscriptionState {
   SUBSCRIPTION_STATE_ACTIVE = "SUBSCRIPTION_STATE_ACTIVE",
   /** SUBSCRIPTION_STATE_PAUSED - What matches waits. */
   SUBSCRIPTION_STATE_PAUSED = "SUBSCRIPTION_STATE_PAUSED",
+  /** SUBSCRIPTION_STATE_DISABLED - Delivery has given up on it; what matches waits until it is resumed or declared otherwise. */
+  SUBSCRIPTION_STATE_DISABLED = "SUBSCRIPTION_STATE_DISABLED",
   UNRECOGNIZED = "UNRECOGNIZED",
+}
+
+/** That delivery has given up on the endpoint of a subscription. */
+export interface Disablement {
+  /** When it was disabled. */
+  since: string;
+  /** `gone`, `no-success` or `egress-blocked`. */
+  reason: string;
+  /** What the endpoint said last: a status, or what went wrong. */
+  answer?: string | undefined;
 }
 
 /** A point of the log. */
@@ -173,7 +185,11 @@ export interface Subscription {
     | string
     | undefined;
   /** CEL expression over `event` and `data` that an event must fulfil besides. */
-  filter?: string | undefined;
+  filter?:
+    | string
+    | undefined;
+  /** Why nothing is sent; only where the state is disabled. */
+  disabled?: Disablement | undefined;
 }
 
 export interface Subscription_LabelsEntry {
