@@ -3,10 +3,10 @@ import { TocsinError } from '@tocsin/domain';
 import { Sealer } from '@tocsin/platform';
 import type { Database } from '@tocsin/postgres';
 import { eventually } from '@tocsin/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Installation } from './registry.harness.js';
 import { SealedStore } from './subscriptions/sealed-store.js';
-import { ObserversView } from './targets/observers-view.harness.js';
+import { observe, type ObserversView } from './targets/observers-view.harness.js';
 
 const CHECK = { type: 'tcp', host: 'edge.example.net', port: 443 };
 const TARGET = { kind: 'node', check: CHECK };
@@ -21,17 +21,12 @@ let observers: ObserversView;
 
 beforeAll(async () => {
   installation = await Installation.start();
-  await installation.boot();
-  await installation.closeRegistries();
-  database = await installation.database();
-  observers = await ObserversView.open(installation.broker, database);
+  ({ database, observers } = await observe(installation));
 });
 
 afterAll(() => installation?.close());
 
-beforeEach(() => installation.recorder.mend());
-
-afterEach(() => installation.closeRegistries());
+afterEach(() => installation.reset());
 
 async function sealedOf(
   subscription: string,

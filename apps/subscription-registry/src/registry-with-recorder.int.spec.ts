@@ -1,9 +1,8 @@
 import { JETSTREAM, RPC } from '@tocsin/contracts';
-import { freePort } from '@tocsin/embedded';
-import type { Broker } from '@tocsin/jetstream';
-import { eventually, ProcessGroup, type TestProcess } from '@tocsin/testing';
+import { eventually } from '@tocsin/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, type RunningRegistry, Servers, spawnRecorder } from './registry.harness.js';
+import { type RecordedStage, startRecordedStage } from './recorder-process.harness.js';
+import { API_KEY } from './registry.harness.js';
 
 const TARGET = { kind: 'node', labels: { site: 'fra' }, check: { type: 'tcp', host: 'edge.example.net', port: 443 } };
 const SUBSCRIPTION = {
@@ -11,32 +10,17 @@ const SUBSCRIPTION = {
   destination: { kind: 'webhook', url: 'https://hooks.example.net/token' },
 };
 
-let servers: Servers;
-let registry: RunningRegistry;
-let broker: Broker;
-let port: number;
-let recorder: TestProcess;
-const processes = new ProcessGroup();
+let registry: RecordedStage;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  port = await freePort();
-  recorder = await spawnRecorder(processes, servers, port);
-  registry = await servers.registry();
-  await registry.ready();
-  broker = await servers.connect('spec');
+  registry = await startRecordedStage();
 });
 
-afterAll(async () => {
-  await broker?.close();
-  await registry?.close();
-  await processes.kill9();
-  await servers?.stop();
-});
+afterAll(() => registry?.close());
 
 /** What the recorder shows of a subject, oldest first. */
 async function recordedOf(subject: string): Promise<{ type: string; sequence: number; position: number }[]> {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/events?subject=${encodeURIComponent(subject)}&limit=1000`, {
+  const response = await fetch(`${registry.recorder.url}/v1/events?subject=${encodeURIComponent(subject)}&limit=1000`, {
     headers: { authorization: `Bearer ${API_KEY}` },
   });
   return ((await response.json()) as { events: { type: string; sequence: number; position: number }[] }).events;
@@ -77,8 +61,14 @@ describe('registry and recorder together', () => {
       },
     };
     const request = { events: [event], expect: { 'target/repeated': 0 } };
-    const first = await broker.request<{ events: { position: number; repeated: boolean }[] }>(RPC.logAppend, request);
-    const second = await broker.request<{ events: { position: number; repeated: boolean }[] }>(RPC.logAppend, request);
+    const first = await registry.broker.request<{ events: { position: number; repeated: boolean }[] }>(
+      RPC.logAppend,
+      request,
+    );
+    const second = await registry.broker.request<{ events: { position: number; repeated: boolean }[] }>(
+      RPC.logAppend,
+      request,
+    );
     expect(second.events[0]).toMatchObject({ position: first.events[0]?.position, repeated: true });
     await eventually(async () => (await registry.call('GET', '/v1/targets/repeated')).status === 200, {
       what: 'the target is projected',
@@ -102,18 +92,18 @@ describe('registry and recorder together', () => {
   });
 
   it('carry a write over a recorder that is killed and comes back', async () => {
-    await recorder.kill9();
+    await registry.recorder.kill9();
     const writing = registry.call('PUT', '/v1/targets/over-the-kill', TARGET);
-    recorder = await spawnRecorder(processes, servers, port);
+    await registry.recorder.start();
     expect((await writing).status).toBe(201);
     expect(await recordedOf('target/over-the-kill')).toHaveLength(1);
   });
 
   it('bring everything back after the broker lost all it had', async () => {
-    const bucket = await broker.kv(JETSTREAM.targetsBucket);
+    const bucket = await registry.broker.kv(JETSTREAM.targetsBucket);
     await registry.call('PUT', '/v1/targets/before-the-wipe', TARGET);
     await eventually(() => bucket.get('before-the-wipe'), { what: 'observers see the target' });
-    await servers.wipeNats();
+    await registry.servers.wipeNats();
     await eventually(() => bucket.get('before-the-wipe'), { what: 'observers see it again', timeoutMs: 30_000 });
     await registry.ready();
     const after = await registry.call('PUT', '/v1/targets/after-the-wipe', TARGET);
@@ -134,7 +124,7 @@ describe('registry and recorder together', () => {
     expect(one.body.created).toHaveLength(5_000);
     expect(two.body.created).toHaveLength(3_000);
     expect(performance.now() - started).toBeLessThan(60_000);
-    const bucket = await broker.kv(JETSTREAM.targetsBucket);
+    const bucket = await registry.broker.kv(JETSTREAM.targetsBucket);
     await eventually(async () => (await bucket.keys()).length >= 5_000, { what: 'observers see the fleet' });
     const listed = performance.now();
     expect((await registry.call('GET', '/v1/targets?limit=100')).body.items).toHaveLength(100);

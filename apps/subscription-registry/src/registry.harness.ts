@@ -14,10 +14,9 @@ import {
   systemClock,
 } from '@tocsin/platform';
 import { Database } from '@tocsin/postgres';
-import { eventually, type ProcessGroup, testDatabase, testFolder, type TestProcess } from '@tocsin/testing';
+import { eventually, testDatabase, testFolder } from '@tocsin/testing';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SubscriptionRegistryModule } from './app.module.js';
 import { subscriptionRegistryConfig } from './config.js';
 import { StandInRecorder } from './stand-in-recorder.harness.js';
@@ -225,6 +224,12 @@ export class Installation {
     await Promise.all(registries.map((registry) => registry.close()));
   }
 
+  /** Closes every registry, and has the recorder fail no longer; what is recorded stays. */
+  async reset(): Promise<void> {
+    await this.closeRegistries();
+    this.recorder.mend();
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#databases.map((database) => database.close()));
     await this.closeRegistries();
@@ -258,24 +263,6 @@ export async function startStage(): Promise<Stage> {
     await installation.close();
     throw error;
   }
-}
-
-/** The real event recorder as a process that listens on `port`, for specs of what the two do together. */
-export function spawnRecorder(processes: ProcessGroup, servers: Servers, port: number): Promise<TestProcess> {
-  const main = fileURLToPath(new URL('../../event-recorder/src/main.ts', import.meta.url));
-  const args = ['--conditions=@tocsin/source', '--import', '@oxc-node/core/register', main];
-  return processes.spawn('event-recorder', process.execPath, args, {
-    env: {
-      TOCSIN_HTTP_PORT: String(port),
-      TOCSIN_GRPC_PORT: '0',
-      TOCSIN_POSTGRES_URL: servers.postgresUrl,
-      TOCSIN_NATS_URL: servers.natsUrl,
-      TOCSIN_API_KEY: API_KEY,
-      TOCSIN_LOG_LEVEL: 'warn',
-      TOCSIN_LOG_FORMAT: 'json',
-    },
-    ready: { url: `http://127.0.0.1:${port}/readyz` },
-  });
 }
 
 async function call(url: string, method: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {

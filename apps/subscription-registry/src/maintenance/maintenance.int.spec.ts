@@ -1,9 +1,7 @@
 import { MAINTENANCE_BUCKET } from '@tocsin/contracts';
-import { freePort } from '@tocsin/embedded';
-import type { Broker } from '@tocsin/jetstream';
-import { eventually, ProcessGroup } from '@tocsin/testing';
+import { eventually } from '@tocsin/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningRegistry, Servers, spawnRecorder } from '../registry.harness.js';
+import { type RecordedStage, startRecordedStage } from '../recorder-process.harness.js';
 
 const WEEKLY = {
   start: '2026-01-04T02:00:00',
@@ -13,27 +11,15 @@ const WEEKLY = {
   selector: { site: 'fra' },
 };
 
-let servers: Servers;
-let registry: RunningRegistry;
-let broker: Broker;
-const processes = new ProcessGroup();
+let registry: RecordedStage;
 
 beforeAll(async () => {
-  servers = await Servers.start();
-  await spawnRecorder(processes, servers, await freePort());
-  registry = await servers.registry();
-  await registry.ready();
-  broker = await servers.connect('spec');
+  registry = await startRecordedStage();
 });
 
-afterAll(async () => {
-  await broker?.close();
-  await registry?.close();
-  await processes.kill9();
-  await servers?.stop();
-});
+afterAll(() => registry?.close());
 
-const inBucket = async (name: string) => (await (await broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;
+const inBucket = async (name: string) => (await (await registry.broker.kv(MAINTENANCE_BUCKET)).get(name))?.value;
 
 describe('maintenance windows', () => {
   it('are declared, replaced, read and removed, and stand in the observers’ bucket as they are', async () => {
@@ -72,7 +58,7 @@ describe('maintenance windows', () => {
   it('come back from the log when the bucket is lost with the broker’s store', async () => {
     const once = { start: '2030-01-01T00:00:00Z', end: '2030-01-01T02:00:00Z', selector: {} };
     expect((await registry.call('PUT', '/v1/maintenance/once', once)).status).toBe(201);
-    await servers.wipeNats();
+    await registry.servers.wipeNats();
     await eventually(async () => (await inBucket('once')) !== undefined, {
       what: 'the window is back',
       timeoutMs: 40_000,

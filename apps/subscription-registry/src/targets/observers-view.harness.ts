@@ -2,23 +2,20 @@ import { JETSTREAM } from '@tocsin/contracts';
 import type { Broker, KeyValue } from '@tocsin/jetstream';
 import type { Database } from '@tocsin/postgres';
 import { eventually } from '@tocsin/testing';
+import type { Installation } from '../registry.harness.js';
 
 /** What observers see of the targets, beside what is declared. */
 export class ObserversView {
   readonly #broker: Broker;
   readonly #database: Database;
 
-  private constructor(
+  constructor(
     broker: Broker,
     database: Database,
     readonly bucket: KeyValue,
   ) {
     this.#broker = broker;
     this.#database = database;
-  }
-
-  static async open(broker: Broker, database: Database): Promise<ObserversView> {
-    return new ObserversView(broker, database, await broker.kv(JETSTREAM.targetsBucket));
   }
 
   /** Name → revision of what observers see. */
@@ -55,4 +52,14 @@ export class ObserversView {
     );
     return Object.fromEntries(rows.map(({ name, revision }) => [name, revision]));
   }
+}
+
+/** The tables and the observers' bucket as a registry leaves them that has run and ended, to look into. */
+export async function observe(installation: Installation): Promise<{ database: Database; observers: ObserversView }> {
+  await installation.boot();
+  await installation.closeRegistries();
+  const { broker } = installation;
+  const database = await installation.database();
+  const bucket = await broker.kv(JETSTREAM.targetsBucket);
+  return { database, observers: new ObserversView(broker, database, bucket) };
 }
