@@ -5,7 +5,10 @@ export const METRICS_DOCS_PATH = 'docs/metrics.md';
 
 /** Who has which metrics, by how their names begin; the first that fits. */
 const SECTIONS: readonly [string, RegExp][] = [
-  ['Observers', /^tocsin_(?:check|suspicion|transition|announcement|withheld|detection|watched|held|isolated)/],
+  [
+    'Observers',
+    /^tocsin_(?:check|suspicion|transition|announcement|withheld|detection|watched|held|isolated|heartbeat|late_heartbeat)/,
+  ],
   ['The log and its relay', /^tocsin_(?:append|log|relay)/],
   ['Followers of the log', /^tocsin_follower/],
   ['Delivery', /^tocsin_(?:delivery|deliveries|accepted|dead|missing|waiting|parked|owned)/],

@@ -147,6 +147,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
       own: (name) => this.#targets.own(name),
       ownerOf: (name) => this.#targets.ownerOf(name),
       probe: (target) => check(target.spec.check),
+      onBeat: (status, late) => statistics.beat(status, late),
       onProbed: (target, probed) => this.#observation.probed(target, probed),
       onLoss: (target, seen) => this.#facts.heartbeat(target, seen),
       lookIn: (target, delayMs) => this.#scheduler.probeIn(target.name, delayMs),
@@ -198,8 +199,7 @@ export class HealthProbeService implements OnApplicationBootstrap {
       },
     });
     this.#watchdog = new Watchdog({
-      ...{ clock, logger },
-      stalledMs: () => this.#guard.stalledMs(),
+      ...{ clock, logger, stalledMs: () => this.#guard.stalledMs() },
       targets: () => this.#targets.all(),
       onSilent: (target) => this.#observation.silent(target),
     });

@@ -1,3 +1,6 @@
+import { keepHeapSmall } from './heap-growth.js';
+
+keepHeapSmall(process.execArgv);
 // Before telemetry starts, since that is who it tells its collector to be; whoever starts the process may know better, and says so in
 // either of two variables. OTEL_SERVICE_NAME wins, so it is set only where neither names the service.
 if (!/\bservice\.name=/.test(process.env['OTEL_RESOURCE_ATTRIBUTES'] ?? '')) {

@@ -15,6 +15,7 @@ let listeningSinceMs: number | undefined;
 let probing: () => Promise<ProbeResult>;
 let probed: Probed[];
 let losses: boolean[];
+let beats: string[];
 let watch: HeartbeatWatch;
 
 beforeEach(() => {
@@ -23,10 +24,12 @@ beforeEach(() => {
   probing = () => Promise.resolve(passed);
   probed = [];
   losses = [];
+  beats = [];
   watch = new HeartbeatWatch({
     clock,
     listeningSinceMs: () => listeningSinceMs,
     probe: () => probing(),
+    onBeat: (status, late) => beats.push(`${status}${late ? ', late' : ''}`),
     onProbed: (_target, one) => probed.push(one),
     onLoss: (_target, { lost }) => losses.push(lost),
     lookIn: () => undefined,
@@ -52,6 +55,18 @@ describe('the watch on heartbeats', () => {
     const result = await watch.look(target);
     expect(result).toMatchObject({ outcome: 'fail', uncontested: true, durationMs: 20_000 });
     expect(probed.map((one) => one.result)).toMatchObject([{ outcome: 'pass', detail: 'heartbeat' }]);
+  });
+
+  it('counts what comes, and what comes later than it is due', () => {
+    const target = watched({ grace: '2s' });
+    clock.advance(60_000);
+    watch.beat(target, { status: 'ok' });
+    clock.advance(12_000);
+    watch.beat(target, { status: 'fail' });
+    clock.advance(12_001);
+    watch.beat(target, { status: 'ok' });
+    // What nobody has heard of before is not late.
+    expect(beats).toEqual(['ok', 'fail', 'ok, late']);
   });
 
   it('has nothing to say while heartbeats come, and while none can be heard, which makes no target stale', async () => {

@@ -26,6 +26,8 @@ export interface HeartbeatWatchDeps {
   listeningSinceMs: () => number | undefined;
   /** Makes the active check of a target. */
   probe: (target: Target) => Promise<ProbeResult | VoidedProbe>;
+  /** A heartbeat has come; `late` where it was due earlier, grace included. */
+  onBeat: (status: Heartbeat['status'], late: boolean) => void;
   /** A heartbeat is a result, like that of a probe. */
   onProbed: (target: Target, probed: Probed) => void;
   /** Whether only the heartbeat is missing. */
@@ -58,6 +60,9 @@ export class HeartbeatWatch {
     const { heartbeat } = target;
     if (heartbeat === undefined) return;
     const nowMs = this.#nowMs();
+    const before = this.#states.get(target.name);
+    const heard = before !== undefined && before.said !== 'nothing';
+    this.#deps.onBeat(status, heard && nowMs - before.heardMs > heartbeat.intervalMs + heartbeat.graceMs);
     const said = { kind: 'beat', nowMs, status, ...(message === undefined ? {} : { message }) } as const;
     for (const effect of this.#hearken(target, said)) {
       if (effect.kind === 'word') this.#say(target, effect);

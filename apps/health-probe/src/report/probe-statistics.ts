@@ -24,6 +24,12 @@ export class ProbeStatistics {
   readonly #withheld = this.#meter.createCounter('tocsin_withheld_changes_total', {
     description: 'Changes committed to the log and told to nobody, by what kept them back',
   });
+  readonly #heartbeats = this.#meter.createCounter('tocsin_heartbeats_total', {
+    description: 'Heartbeats of targets this observer watches, by what they say',
+  });
+  readonly #late = this.#meter.createCounter('tocsin_late_heartbeats_total', {
+    description: 'Heartbeats that came later than they were due, grace included',
+  });
   readonly #duration = this.#meter.createHistogram('tocsin_check_duration_seconds', {
     description: 'Time a check took, by type',
     advice: { explicitBucketBoundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60] },
@@ -53,6 +59,8 @@ export class ProbeStatistics {
     // A series that begins with its first event has no rate at that event.
     this.#suspicions.add(0);
     this.#refused.add(0);
+    this.#late.add(0);
+    for (const status of ['ok', 'fail']) this.#heartbeats.add(0, { status });
     for (const because of OVERLAYS) this.#withheld.add(0, { because });
     for (const to of ['up', 'degraded', 'down', 'unknown']) {
       for (const confidence of ['quorum', 'single']) this.#transitions.add(0, { to, confidence });
@@ -74,6 +82,12 @@ export class ProbeStatistics {
     this.#checks.add(1, { type, outcome, origin });
     this.#duration.record(result.durationMs / 1_000, { type });
     this.#lateness.record(latenessMs / 1_000);
+  }
+
+  /** A heartbeat of an own target has come; `late` where it was due earlier. */
+  beat(status: string, late: boolean): void {
+    this.#heartbeats.add(1, { status });
+    if (late) this.#late.add(1);
   }
 
   suspected(): void {
