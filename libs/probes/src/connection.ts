@@ -1,4 +1,4 @@
-import { connect, isIPv6, type Socket } from 'node:net';
+import { connect, isIP, isIPv6, type Socket } from 'node:net';
 import { connect as tlsConnect, createSecureContext, type SecureContext } from 'node:tls';
 import type { Attempt } from './attempt.js';
 import type { NameResolver } from './name-resolver.js';
@@ -33,11 +33,12 @@ export async function openConnection(
   resolver: NameResolver,
   tls?: TlsWish,
 ): Promise<Socket> {
+  // An address needs no resolver, and has no other to fall back on.
+  if (isIP(host) !== 0) return open(host, port, attempt, tls, undefined);
   const addresses = (await resolver.resolve(host)).slice(0, MAX_ADDRESSES);
   let failure: unknown;
   for (const [index, address] of addresses.entries()) {
     const left = addresses.length - index;
-    attempt.peer = `${isIPv6(address) ? `[${address}]` : address}:${port}`;
     try {
       return await open(address, port, attempt, tls, left > 1 ? attempt.remainingMs / left : undefined);
     } catch (error) {
@@ -61,6 +62,7 @@ function open(
   shareMs: number | undefined,
 ): Promise<Socket> {
   attempt.enter('connect');
+  attempt.peer = `${isIPv6(address) ? `[${address}]` : address}:${port}`;
   return new Promise((resolve, reject) => {
     const socket =
       tls === undefined

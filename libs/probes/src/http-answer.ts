@@ -15,6 +15,8 @@ const FIELD_LINES = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*$/;
 const LENGTH = /^content-length:[ \t]*(.*?)[ \t]*\r$/gim;
 const CODING = /^transfer-encoding:[ \t]*(.*?)[ \t]*\r$/gim;
 
+const NONE: readonly string[] = [];
+
 /** Status and the first 64 KiB of the body. */
 export interface HttpAnswer {
   status: number;
@@ -107,9 +109,12 @@ export class AnswerReader {
     }
     const coding = valuesOf(CODING, fields).at(-1);
     if (coding !== undefined) return { kind: /(?:^|[ \t,])chunked$/i.test(coding) ? 'chunked' : 'close' };
-    const [length, ...more] = new Set(valuesOf(LENGTH, fields));
+    const lengths = valuesOf(LENGTH, fields);
+    const [length] = lengths;
     if (length === undefined) return { kind: 'close' };
-    if (more.length > 0 || !/^\d{1,15}$/.test(length)) throw new NotHttp('HPE_INVALID_CONTENT_LENGTH');
+    if (lengths.some((other) => other !== length) || !/^\d{1,15}$/.test(length)) {
+      throw new NotHttp('HPE_INVALID_CONTENT_LENGTH');
+    }
     return { kind: 'length', left: Number(length) };
   }
 
@@ -166,6 +171,12 @@ export class AnswerReader {
   }
 }
 
-function valuesOf(field: RegExp, fields: string): string[] {
-  return Array.from(fields.matchAll(field), ([, value = '']) => value);
+/** In order. Most answers have each field once or not at all: that costs one search. */
+function valuesOf(field: RegExp, fields: string): readonly string[] {
+  field.lastIndex = 0;
+  let found = field.exec(fields);
+  if (found === null) return NONE;
+  const values: string[] = [];
+  for (; found !== null; found = field.exec(fields)) values.push(found[1] ?? '');
+  return values;
 }

@@ -1,7 +1,7 @@
 /** Slots that are handed out first come, first served. */
 class Slots {
   readonly #limit: number;
-  readonly #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] | undefined;
   #taken = 0;
 
   constructor(limit: number) {
@@ -9,7 +9,7 @@ class Slots {
   }
 
   get idle(): boolean {
-    return this.#taken === 0 && this.#waiting.length === 0;
+    return this.#taken === 0;
   }
 
   take(): Promise<void> | undefined {
@@ -17,12 +17,12 @@ class Slots {
       this.#taken += 1;
       return undefined;
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => (this.#waiting ??= []).push(resolve));
   }
 
   /** A slot that is given back goes to whoever waits longest. */
   give(): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting?.shift();
     if (next === undefined) this.#taken -= 1;
     else next();
   }
@@ -52,9 +52,12 @@ export class InFlight {
       slots = new Slots(this.#perPeer);
       this.#peers.set(peer, slots);
     }
-    await slots.take();
+    // Most of the time there is room, and nothing to wait for.
+    const turn = slots.take();
+    if (turn !== undefined) await turn;
     try {
-      await this.#total.take();
+      const room = this.#total.take();
+      if (room !== undefined) await room;
       try {
         return await work();
       } finally {
