@@ -112,7 +112,8 @@ export const groupDataSchema = z
   .looseObject({
     group: z.string().meta({ description: 'What the members share: a label `site=fra`, or their parent' }),
     labels: labelsSchema.optional(),
-    members: z.array(z.string()).meta({ description: 'Subjects of the targets concerned' }),
+    members: z.array(z.string()).meta({ description: 'Subjects of the targets concerned, the first thousand of them' }),
+    failing: z.int().min(0).meta({ description: 'How many are concerned, named or not' }).optional(),
     size: z.int().min(0).meta({ description: 'Targets in the group' }),
     downMs: durationMs('On a recovery: how long the outage lasted').optional(),
   })

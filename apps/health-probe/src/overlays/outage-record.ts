@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GROUP_OUTAGES_BUCKET, OBSERVER_EVENTS, type GroupOutage } from '@tocsin/contracts';
-import { episodeId, isTocsinError, type Clock, type EventToAppend, type RecordedEvent } from '@tocsin/domain';
+import {
+  episodeId,
+  isTocsinError,
+  type Clock,
+  type EventToAppend,
+  type JsonObject,
+  type RecordedEvent,
+} from '@tocsin/domain';
 import type { Broker, KeyValue } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
 import type { HealthLog } from '../report/health-log.js';
@@ -9,6 +16,8 @@ import { groupEvent } from './group-event.js';
 /** The members of a group wait for its event: they are told by themselves before they wait much longer than this. */
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 500;
+/** Members that the event names: with more of them, or with long names, no receiver would take it. */
+const MOST_NAMED = 1_000;
 
 export interface OutageRecordDeps {
   broker: Pick<Broker, 'kv'>;
@@ -37,7 +46,7 @@ export class OutageRecord {
     const subject = `group/${group}`;
     const event = groupEvent({
       ...{ type: OBSERVER_EVENTS.groupOutage, group, episode: episodeId(subject, nowMs), nowMs },
-      data: { size: this.#deps.size(group), members: [...members] },
+      data: this.#about(group, members),
     });
     const endMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
@@ -62,7 +71,7 @@ export class OutageRecord {
     const downMs = Math.max(0, nowMs - Date.parse(outage.since));
     const event = groupEvent({
       ...{ type: OBSERVER_EVENTS.groupRecovered, group, episode, nowMs },
-      data: { size: this.#deps.size(group), members: [...members], downMs },
+      data: { ...this.#about(group, members), downMs },
     });
     try {
       await log.append({ events: [event], expect: { [event.subject]: version } });
@@ -91,6 +100,10 @@ export class OutageRecord {
     const { position, version } = appended;
     logger.info({ event: event.id, position, group, members: members.length }, `group ${group} is out`);
     return recordedOutage(group, { ...event, position, version, extensions: event.extensions ?? {} }, members);
+  }
+
+  #about(group: string, members: readonly string[]): JsonObject {
+    return { size: this.#deps.size(group), failing: members.length, members: members.slice(0, MOST_NAMED) };
   }
 
   #bucket(): Promise<KeyValue> {
