@@ -37,6 +37,12 @@ async function serve<S extends z.ZodType, R>(subject: string, options: ServeOpti
   return one;
 }
 
+/** Lets nothing else run in this process, milliseconds. */
+function blockFor(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
 const failure = async (work: Promise<unknown>): Promise<TocsinError> => {
   const error: unknown = await work.then(
     () => undefined,
@@ -331,6 +337,30 @@ describe('across a loss of NATS', () => {
     expect(await asking.request('spec.lost', { hold: false })).toBe('here');
     expect(told).toEqual(['down', 'up']);
     for (const off of offs) off();
+  });
+
+  it('notices within five seconds that the line has fallen silent, and comes back when it speaks again', async () => {
+    const startedMs = performance.now();
+    nats.fallSilent();
+    try {
+      const asked = failure(asking.request('spec.silent', {}, { timeoutMs: 60_000 }));
+      expect(await asked).toMatchObject({ code: 'TCN_UNAVAILABLE' });
+      expect(performance.now() - startedMs).toBeLessThan(5_000);
+      expect(asking.connected()).toBe(false);
+    } finally {
+      nats.speakAgain();
+    }
+    await eventually('both connected', () => asking.connected() && serving.connected());
+  });
+
+  it('takes no event loop that stood still for a silent line', async () => {
+    let lost = 0;
+    const off = asking.onDisconnect(() => (lost += 1));
+    // Longer than a silent line is borne.
+    blockFor(4_600);
+    await linkOf(asking).nats.flush();
+    expect(lost).toBe(0);
+    off();
   });
 
   it('can be closed before what uses it: nothing hangs, nothing spins', async () => {

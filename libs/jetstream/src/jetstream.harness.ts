@@ -45,6 +45,15 @@ export class NatsUnderTest {
     await this.#server.exited;
   }
 
+  /** Says nothing more, and keeps every connection: to the other side it is as if packets were dropped. */
+  fallSilent(): void {
+    process.kill(this.#server.pid, 'SIGSTOP');
+  }
+
+  speakAgain(): void {
+    process.kill(this.#server.pid, 'SIGCONT');
+  }
+
   async revive(): Promise<void> {
     const { port } = this.#server;
     this.#server = await startNats({ dataDir: join(this.folder, 'nats'), port, config: this.config });
