@@ -9,6 +9,7 @@ import {
 } from '@tocsin/contracts';
 import { type CloudEvent, fromCloudEvent, type RecordedEvent } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
+import { LookAhead } from './look-ahead.js';
 
 /** A page of the log. */
 export interface LogPage {
@@ -29,6 +30,8 @@ export interface LogRequest {
 
 /** Reads the log by position, from the recorder: what the stream no longer has, or what is wanted out of turn. */
 export class LogSource {
+  readonly #ahead = new LookAhead((request) => this.read(request));
+
   constructor(private readonly broker: Broker) {}
 
   /**
@@ -56,10 +59,9 @@ export class LogSource {
     return event === undefined ? undefined : fromCloudEvent(event as CloudEvent);
   }
 
-  /** The event at a position, which must exist. */
+  /** The event at a position; its neighbours with it, where they are asked for as well. @throws as {@link read} */
   async at(position: number): Promise<RecordedEvent | undefined> {
-    const page = await this.read({ after: position - 1, limit: 1 });
-    return page.events.find((event) => event.position === position);
+    return this.#ahead.at(position);
   }
 
   /**

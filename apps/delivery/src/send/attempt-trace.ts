@@ -66,6 +66,7 @@ export class AttemptTrace {
   /** The attempt has ended like this; undefined: it could not even be put into words. */
   ended(outcome: AttemptOutcome | undefined, verdict: Verdict): void {
     const { span } = this;
+    if (!span.isRecording()) return;
     span.setAttribute('tocsin.attempt.outcome', verdict === 'success' ? 'delivered' : verdict);
     if (outcome?.kind === 'response') span.setAttribute('http.response.status_code', outcome.status);
     if (outcome?.address !== undefined) span.setAttributes(peer(outcome.address));
