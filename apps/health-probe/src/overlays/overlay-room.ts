@@ -87,6 +87,7 @@ export class OverlayRoom {
     });
     this.#storms = storms;
     this.#suspects = new SuspectCount({
+      clock,
       ...{ observer, broker, logger, seats: deps.seats, own: deps.own },
       probeIn: deps.probeIn,
     });

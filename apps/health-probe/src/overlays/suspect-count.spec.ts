@@ -1,6 +1,7 @@
 import { targetSpecSchema } from '@tocsin/contracts';
 import { TocsinError, type HealthPhase } from '@tocsin/domain';
 import { createLogger } from '@tocsin/platform';
+import { FakeClock } from '@tocsin/testing';
 import { describe, expect, it } from 'vitest';
 import { Target } from '../targets/target.js';
 import { SuspectCount, type SuspectCountDeps } from './suspect-count.js';
@@ -17,7 +18,9 @@ function target(name: string, phase: HealthPhase, site = 'fra', check: object = 
 }
 
 /** Observers that hear each other, all but those that do not answer. */
-function observers(own: Record<string, Target[]>, silent: string[] = []) {
+function observers(own: Record<string, Target[]>, silent: string[] = [], busy?: string) {
+  const clock = new FakeClock();
+  clock.advance(1_000);
   const served = new Map<string, Handler>();
   const probed: [string, number][] = [];
   const broker = {
@@ -26,11 +29,15 @@ function observers(own: Record<string, Target[]>, silent: string[] = []) {
       return { ready: Promise.resolve(), close: () => Promise.resolve() };
     },
     request: (subject: string, payload: unknown) =>
-      served.get(subject)?.(payload) ?? Promise.reject(new TocsinError('TCN_UNAVAILABLE', `nobody on ${subject}`)),
+      (busy !== undefined && subject.endsWith(busy)
+        ? Promise.reject(new TocsinError('TCN_TIMEOUT', `no answer on ${subject}`))
+        : undefined) ??
+      served.get(subject)?.(payload) ??
+      Promise.reject(new TocsinError('TCN_UNAVAILABLE', `nobody on ${subject}`)),
   } as unknown as SuspectCountDeps['broker'];
   const counts = Object.entries(own).map(([observer, targets]) => {
     const count = new SuspectCount({
-      ...{ observer, broker, logger: createLogger({ name: 'spec', level: 'silent' }) },
+      ...{ observer, broker, clock, logger: createLogger({ name: 'spec', level: 'silent' }) },
       seats: () => [...Object.keys(own), ...silent].map((id) => ({ id, site: 'fra' })),
       own: () => targets,
       probeIn: ({ name }, delayMs) => probed.push([name, delayMs]),
@@ -38,7 +45,7 @@ function observers(own: Record<string, Target[]>, silent: string[] = []) {
     count.start();
     return count;
   });
-  return { count: counts[0] as SuspectCount, probed };
+  return { count: counts[0] as SuspectCount, probed, clock };
 }
 
 describe('the suspects of a group', () => {
@@ -63,5 +70,23 @@ describe('the suspects of a group', () => {
     await count.look('site=fra');
     expect(probed.map(([name]) => name)).toEqual(['a', 'e']);
     for (const [, delayMs] of probed) expect(delayMs).toBeLessThan(1_000);
+  });
+
+  it('are all of whom nothing has been heard since the look, for fifteen seconds', async () => {
+    const [heard, unheard] = [target('a', 'up'), target('b', 'up')];
+    const { count, clock } = observers({ 'fra-1': [heard, unheard] });
+    expect(await count.count('site=fra')).toBe(0);
+    await count.look('site=fra');
+    expect(await count.count('site=fra')).toBe(2);
+    clock.advance(1_000);
+    heard.heardMs = clock.monotonicMs();
+    expect(await count.count('site=fra')).toBe(1);
+    clock.advance(14_000);
+    expect(await count.count('site=fra')).toBe(0);
+  });
+
+  it('may be any number while an observer is too busy to answer', async () => {
+    const { count } = observers({ 'fra-1': [target('a', 'suspect')] }, ['fra-2'], 'fra-2');
+    expect(await count.count('site=fra')).toBe(Number.POSITIVE_INFINITY);
   });
 });

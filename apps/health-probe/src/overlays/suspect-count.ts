@@ -5,19 +5,22 @@ import {
   type SuspectsReply,
   type SuspectsRequest,
 } from '@tocsin/contracts';
-import { recheckDelayMs, type ObserverSeat } from '@tocsin/domain';
+import { isTocsinError, recheckDelayMs, type Clock, type ObserverSeat } from '@tocsin/domain';
 import type { Broker, Serving } from '@tocsin/jetstream';
 import type { Logger } from '@tocsin/platform';
 import { groupOf, type Target } from '../targets/target.js';
 
-/** Members wait for the answers; who is slower than this has none. */
+/** Members wait for the answers. */
 const ANSWER_MS = 1_000;
+/** No look is waited for longer than this. */
+const LOOK_COUNTS_MS = 15_000;
 /** Members of a group that is looked at as a whole are probed within this time. */
 const LOOK_MS = 1_000;
 
 export interface SuspectCountDeps {
   observer: string;
   broker: Pick<Broker, 'request' | 'serve'>;
+  clock: Clock;
   logger: Logger;
   seats: () => readonly ObserverSeat[];
   /** The targets that this observer watches. */
@@ -29,6 +32,8 @@ export interface SuspectCountDeps {
 /** Knows how many members of a group fail without being confirmed yet, with whichever observer, and has them all looked at. */
 export class SuspectCount {
   readonly #deps: SuspectCountDeps;
+  /** By group: when its members were last to be looked at, monotonic. */
+  readonly #lookedMs = new Map<string, number>();
   #serving: Serving | undefined;
 
   constructor(deps: SuspectCountDeps) {
@@ -47,7 +52,10 @@ export class SuspectCount {
     await this.#serving?.close();
   }
 
-  /** Members of the group that are suspect now, over all observers. Never rejects. */
+  /**
+   * Members of the group that are suspect now, over all observers, or of which nothing has been heard since they were to be looked at. Infinite
+   * where an observer is too busy to say: then nobody knows. Never rejects.
+   */
   count(group: string): Promise<number> {
     return this.#ask({ group, look: false });
   }
@@ -66,7 +74,7 @@ export class SuspectCount {
           return (await broker.request(`${PROBE_RPC.suspectsPrefix}.${id}`, request, options)).suspects;
         } catch (error) {
           logger.debug({ err: error, observer: id }, 'an observer does not say who is suspect with it');
-          return 0;
+          return isTocsinError(error, 'TCN_TIMEOUT') ? Number.POSITIVE_INFINITY : 0;
         }
       }),
     );
@@ -74,13 +82,18 @@ export class SuspectCount {
   }
 
   #answer({ group, look }: SuspectsRequest): SuspectsReply {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (look) this.#lookedMs.set(group, nowMs);
+    const lookedMs = this.#lookedMs.get(group) ?? Number.NEGATIVE_INFINITY;
+    const looking = nowMs - lookedMs < LOOK_COUNTS_MS;
     let suspects = 0;
     for (const target of this.#deps.own()) {
       if (groupOf(target.spec) !== group) continue;
       const { phase } = target.health;
-      if (phase === 'suspect') suspects += 1;
       // Whoever says by himself that he is alive is not asked.
-      else if (look && phase === 'up' && target.heartbeat === undefined) {
+      const asked = phase === 'up' && target.heartbeat === undefined;
+      if (phase === 'suspect' || (asked && looking && target.heardMs < lookedMs)) suspects += 1;
+      if (look && asked) {
         const withinMs = Math.min(LOOK_MS, target.policy.intervalMs);
         this.#deps.probeIn(target, recheckDelayMs(target.subject, withinMs));
       }
