@@ -12,6 +12,8 @@ import type { Link } from './link.js';
 const MAX_OUTSTANDING = 1_024;
 /** Bytes of them; one larger message goes alone. */
 const MAX_OUTSTANDING_BYTES = 8 * 1024 * 1024;
+/** Every so many events one is to be acknowledged, which acknowledges those before it. */
+const ACK_EVERY = 32;
 /** A stream that acknowledges nothing for so long has lost its leader or its disk. */
 const ACK_TIMEOUT_MS = 5_000;
 
@@ -23,6 +25,8 @@ export interface Outgoing {
   traceparent: string | undefined;
   /** Is it young enough to have a span of its own? */
   traced: boolean;
+  /** Does nothing follow at once? It is acknowledged then. */
+  last: boolean;
 }
 
 export interface PipelineOptions {
@@ -57,6 +61,8 @@ export class PublishPipeline {
   readonly #watch: NodeJS.Timeout;
   #acked: number;
   #bytes = 0;
+  /** Events sent since one was sent that is to be acknowledged; the very first is, so that its refusal says why. */
+  #unasked = ACK_EVERY;
   #heardAtMs = performance.now();
   #failure: TocsinError | undefined;
   #changed: (() => void) | undefined;
@@ -92,7 +98,8 @@ export class PublishPipeline {
   }
 
   /**
-   * Sends one event. Synchronous, so that what is published in one turn leaves in one write.
+   * Sends one event. Synchronous, so that what is published in one turn leaves in one write. Of events that follow one another at once only some
+   * are acknowledged: one that is refused makes the broker refuse all that come after it.
    * @throws TocsinError the pipeline's failure; `TCN_NATS_UNSUITABLE` if the server does not take messages that large
    */
   publish(event: Outgoing): void {
@@ -110,16 +117,19 @@ export class PublishPipeline {
     }
     if (this.#sizes.length === 0) this.#heardAtMs = performance.now();
     this.#trace(event);
+    this.#sizes.push(size);
+    this.#bytes += size;
+    this.#unasked += 1;
+    const asks = event.last || this.full || this.#unasked > ACK_EVERY;
+    if (asks) this.#unasked = 0;
     try {
-      const reply = `${this.#inbox}.${event.position}`;
-      this.#link.nats.publish(event.subject, event.payload, { headers: head, reply });
+      const reply = asks ? { reply: `${this.#inbox}.${event.position}` } : {};
+      this.#link.nats.publish(event.subject, event.payload, { headers: head, ...reply });
     } catch (error) {
       const failure = brokerError(`publish the event at position ${event.position}`, error);
       this.#fail(failure);
       throw failure;
     }
-    this.#sizes.push(size);
-    this.#bytes += size;
   }
 
   /** Resolves when everything sent is acknowledged. @throws TocsinError the pipeline's failure */

@@ -183,10 +183,11 @@ export class RelayPublisher {
         page = ended ? Promise.resolve([]) : this.#read(end);
         page.catch(() => undefined);
         for (const event of events) {
-          if (signal.aborted) break;
+          // Only here the loop is left: what was sent before a wait for room is to be acknowledged.
           if (pipeline.full) await pipeline.room();
+          if (signal.aborted) break;
           sent++;
-          pipeline.publish(outgoing(event, sent, this.#options.clock.now()));
+          pipeline.publish({ ...outgoing(event, sent, this.#options.clock.now()), last: sent === end });
         }
         if (ended) {
           const nudged = await this.#nudge(pipeline, sent, signal);
@@ -232,7 +233,7 @@ export class RelayPublisher {
   }
 }
 
-function outgoing(event: RecordedEvent, position: number, nowMs: number): Outgoing {
+function outgoing(event: RecordedEvent, position: number, nowMs: number): Omit<Outgoing, 'last'> {
   if (event.position !== position) {
     throw new TocsinError('TCN_LOG_DAMAGED', `the log gave position ${event.position} where ${position} is next`);
   }
