@@ -21,7 +21,7 @@ const MASTER_KEY = Buffer.alloc(32, 11).toString('base64');
  * How long an outcome may take from the receiver's answer to the ledger: what was answered later than this before a kill may repeat. Longer
  * on a machine that is too busy, where a replica that gets no processor for three seconds is taken for dead, and rightly so.
  */
-const LEDGER_MS = patienceMs(1_000);
+const LEDGER_MS = patienceMs(200);
 /** How long a request may lie in the receiver's socket: what is read later than this after a kill was not sent before it. */
 const UNREAD_MS = patienceMs(500);
 

@@ -2,6 +2,10 @@ import { type NatsServer, type PostgresServer, startNats, startPostgres } from '
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kill } from './judge.js';
+import { patienceMs } from './patience.js';
+
+/** How long after Postgres is back until what was answered meanwhile is in the ledger: the wait before another try, and the try. */
+const CATCH_UP_MS = patienceMs(1_500);
 
 /** Postgres and NATS of a distributed Tocsin: killed, stopped, emptied, and back under the same addresses. */
 export class Servers {
@@ -41,7 +45,7 @@ export class Servers {
     const port = portOf(this.#postgresUrl);
     this.#postgres = await startPostgres({ dataDir: join(this.folder, 'postgres'), ...port });
     this.#postgresUrl = this.#postgres.url;
-    if (this.#away !== undefined) this.#away.untilMs = performance.now() + this.ledgerMs;
+    if (this.#away !== undefined) this.#away.untilMs = performance.now() + CATCH_UP_MS;
     this.#away = undefined;
   }
 
