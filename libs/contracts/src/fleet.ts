@@ -52,8 +52,10 @@ export const withheldEntrySchema = z
     type: z.string(),
     subject: z.string(),
     labels: labelsSchema,
-    from: announcedStateSchema,
-    to: announcedStateSchema,
+    from: announcedStateSchema
+      .optional()
+      .meta({ description: 'Absent where not the state changed but heartbeats did' }),
+    to: announcedStateSchema.optional(),
     since: timestampSchema.meta({ description: 'When the change became true' }),
     because: z
       .array(overlaySchema)

@@ -208,6 +208,39 @@ describe('what was withheld', () => {
   });
 });
 
+describe('heartbeats that were withheld', () => {
+  const beat = (fact: 'lost' | 'resumed', withheld?: string, told?: boolean) =>
+    append({
+      ...{ type: `io.tocsin.node.heartbeat-${fact}`, subject: 'node/beating' },
+      extensions: { episode: 'ep_2', ...(withheld === undefined ? {} : { withheld }) },
+      data: { target: 'beating', kind: 'node', labels: { site: 'fra' }, ...(told === undefined ? {} : { told }) },
+    });
+  const list = async () => (await get<WithheldPage>('/v1/withheld?subject=node/beating')).items;
+
+  it('are listed until they are told or have come again, whatever the state of the target does', async () => {
+    const first = await beat('lost', 'maintenance', false);
+    await change('beating', 'down');
+    await change('beating', 'up');
+    expect(await list()).toMatchObject([
+      {
+        position: first.position,
+        type: 'io.tocsin.node.heartbeat-lost',
+        labels: { site: 'fra' },
+        because: ['maintenance'],
+      },
+    ]);
+    expect((await list())[0]).not.toHaveProperty('released');
+    expect((await list())[0]).not.toHaveProperty('from');
+    const back = await beat('resumed', 'superseded', false);
+    const again = await beat('lost', 'maintenance', false);
+    const told = await beat('lost');
+    const [third, second, oldest] = await list();
+    expect(oldest).toMatchObject({ released: { how: 'settled', position: back.position } });
+    expect(second).toMatchObject({ position: back.position, because: [], released: { how: 'settled' } });
+    expect(third).toMatchObject({ position: again.position, released: { how: 'told', position: told.position } });
+  });
+});
+
 describe('what is recorded only to be compared with', () => {
   it('is no change that was withheld', async () => {
     const before = await get<WithheldPage>('/v1/withheld');

@@ -1,5 +1,11 @@
-import { healthEventDataSchema, overlaysOf, STATE_FACTS, type WithheldEntry } from '@tocsin/contracts';
-import { OWN_SOURCE_PREFIX, type Overlay } from '@tocsin/domain';
+import {
+  healthEventDataSchema,
+  heartbeatDataSchema,
+  overlaysOf,
+  STATE_FACTS,
+  type WithheldEntry,
+} from '@tocsin/contracts';
+import { OWN_SOURCE_PREFIX, type Overlay, type RecordedEvent } from '@tocsin/domain';
 import type { Queryable } from '@tocsin/postgres';
 import { rowToEvent, type EventJsonRow } from './event-json.js';
 
@@ -14,10 +20,15 @@ export interface WithheldQuery {
   labels: Readonly<Record<string, string>>;
 }
 
+/** Types of changes of a target, by what changes: its state, or whether its agent still sends heartbeats. */
+const STATE = String.raw`^io\.tocsin\.[a-z]+\.(?:${STATE_FACTS.join('|')})$`;
+const LOST = 'heartbeat-lost';
+const HEARTBEAT = String.raw`^io\.tocsin\.[a-z]+\.(?:${LOST}|heartbeat-resumed)$`;
+
 /**
- * Changes of state alone: what else is withheld is there so that later facts can be compared with it (the first certificate of a target).
- * Indexes: event_withheld backward; then event_subject from each one on, to the first that says what is so (not withheld) or that the truth is
- * what was told. The subject stands in the comparison and the order, which only that index has.
+ * Changes alone: what else is withheld is there so that later facts can be compared with it (the first certificate of a target).
+ * Indexes: event_withheld backward; then event_subject from each one on, to the first of the same kind that says what is so (not withheld) or that
+ * the truth is what was told. The subject stands in the comparison and the order, which only that index has.
  */
 const PAGE = String.raw`
 SELECT to_json(e) AS event, r.position AS released_position, r.recorded_at AS released_at, r.told AS released_told
@@ -26,12 +37,14 @@ SELECT to_json(e) AS event, r.position AS released_position, r.recorded_at AS re
        SELECT n.position, n.recorded_at, n.extensions ->> 'withheld' IS NULL AS told
          FROM log.event n
         WHERE (n.subject, n.position) >= (e.subject, e.position) AND n.subject <= e.subject AND n.position >= e.position
-          AND n.type ~ '^io\.tocsin\.[a-z]+\.(?:${STATE_FACTS.join('|')})$'
-          AND (n.extensions ->> 'withheld' IS NULL OR n.data ->> 'to' = n.data -> 'told' ->> 'state')
+          AND n.type ~ CASE WHEN e.type ~ '${HEARTBEAT}' THEN '${HEARTBEAT}' ELSE '${STATE}' END
+          AND (n.extensions ->> 'withheld' IS NULL OR CASE
+               WHEN e.type ~ '${HEARTBEAT}' THEN (n.type LIKE '%.${LOST}') = (n.data ->> 'told')::boolean
+               ELSE n.data ->> 'to' = n.data -> 'told' ->> 'state' END)
         ORDER BY n.subject, n.position
         LIMIT 1) r ON true
  WHERE e.extensions ->> 'withheld' IS NOT NULL AND starts_with(e.source, '${OWN_SOURCE_PREFIX}')
-   AND e.type ~ '^io\.tocsin\.[a-z]+\.(?:${STATE_FACTS.join('|')})$'
+   AND (e.type ~ '${STATE}' OR e.type ~ '${HEARTBEAT}')
    AND ($1::bigint IS NULL OR e.position < $1)
    AND ($2::text IS NULL OR e.subject = $2)
    AND ($3::text IS NULL OR $3 = ANY (string_to_array(e.extensions ->> 'withheld', ',')))
@@ -66,20 +79,16 @@ export class WithheldReader {
 
 function entryOf({ event: json, released_position, released_at, released_told }: PageRow): WithheldEntry {
   const event = rowToEvent(json);
-  const { from, to, labels, told } = healthEventDataSchema.parse(event.data);
   const { causedby, episode } = event.extensions;
   return {
     position: event.position,
     id: event.id,
     type: event.type,
     subject: event.subject,
-    labels,
-    from,
-    to,
+    ...changeOf(event),
     since: event.time,
     because: overlaysOf(event),
     ...(typeof causedby === 'string' ? { causedBy: causedby } : {}),
-    ...(told === undefined ? {} : { told }),
     ...(typeof episode === 'string' ? { episode } : {}),
     ...(released_position === null || released_at === null
       ? {}
@@ -87,4 +96,10 @@ function entryOf({ event: json, released_position, released_at, released_told }:
           released: { how: released_told === true ? 'told' : 'settled', position: released_position, at: released_at },
         }),
   };
+}
+
+function changeOf({ type, data }: RecordedEvent): Pick<WithheldEntry, 'labels' | 'from' | 'to' | 'told'> {
+  if (new RegExp(HEARTBEAT).test(type)) return { labels: heartbeatDataSchema.parse(data).labels };
+  const { labels, from, to, told } = healthEventDataSchema.parse(data);
+  return { labels, from, to, ...(told === undefined ? {} : { told }) };
 }

@@ -73,11 +73,16 @@ export async function listWithheld(options: ServerOptions & WithheldOptions): Pr
   const rows = entries.map((entry) => [
     String(entry.position),
     cell(entry.subject),
-    `${paintState(entry.from)} → ${paintState(entry.to)}`,
+    changeText(entry),
     cell(entry.because.join()),
     cell(entry.since),
     entry.released === undefined ? 'held' : `${entry.released.how} at ${entry.released.position}`,
     cell(entry.released?.at),
   ]);
   printTable('withheld changes', ['EVENT', 'TARGET', 'CHANGE', 'BECAUSE', 'SINCE', 'RELEASED', 'WHEN'], rows);
+}
+
+function changeText({ type, from, to }: WithheldEntry): string {
+  if (from === undefined || to === undefined) return type.slice(type.lastIndexOf('.') + 1);
+  return `${paintState(from)} → ${paintState(to)}`;
 }
