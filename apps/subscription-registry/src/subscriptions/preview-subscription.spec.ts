@@ -39,7 +39,12 @@ function previewing(head: number, page: number, onPage: () => Promise<void> = as
     broker: { request: request as Requester['request'] },
     subscriptions: {
       standing: async (names) =>
-        new Map(names.map((name) => [name, { version: 1, declared: { spec: SPEC, revision: 1, sealedRef: 'r', disabled: false } }])),
+        new Map(
+          names.map((name) => [
+            name,
+            { version: 1, declared: { spec: SPEC, revision: 1, sealedRef: 'r', disabled: false } },
+          ]),
+        ),
     },
     declare: { run: () => Promise.reject(new Error('nothing is declared here')) },
     clock,
