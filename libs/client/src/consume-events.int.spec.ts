@@ -261,7 +261,8 @@ describe('a consumer that is killed', () => {
       [...output.matchAll(new RegExp(`^${word} (\\d+) `, 'gm'))]
         .map((match) => Number(match[1]))
         .filter((position) => position >= positions[0]!);
-    const first = await log.spawn('consumer', 'consumer-process.harness.ts', [log.servers, name, '100'], /^ready/m);
+    const options = [log.servers, name, String(positions[0]), '100'];
+    const first = await log.spawn('consumer', 'consumer-process.harness.ts', options, /^ready/m);
     // Far from the end: the kill takes a second on a machine that is busy.
     await eventually(() => lines(first.output, 'end').length > 60, { what: 'it has handled some', timeoutMs: 30_000 });
     await first.kill9Tree();

@@ -1,13 +1,13 @@
 import { consumeEvents } from './consume-events.js';
 
 // A consumer to be killed: writes a line when it begins an event, and one when it has handled it.
-const [, , servers = '', durable = '', handleMs = '0'] = process.argv;
+const [, , servers = '', durable = '', from = '1', handleMs = '0'] = process.argv;
 
 process.stdout.write('ready\n');
 await consumeEvents({
   servers,
   durable,
-  from: 'start',
+  from: { position: Number(from) },
   ackWaitMs: 1_000,
   signal: new AbortController().signal,
   onEvent: async ({ position, subject }) => {
