@@ -2,7 +2,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /**
  * How much garbage may gather before it is collected, in percent of what lives. V8 lets a small heap grow fourfold, because it cannot know
- * that this one hardly changes: every check leaves garbage, and ten thousand targets would take 500 MB to save a hundredth of the CPU.
+ * that this one hardly changes: every check leaves garbage, and ten thousand targets would take far more memory to save little CPU.
  */
 const GARBAGE_PERCENT = 50;
 /** Room for new objects, both halves of it. What a start with many targets would make of it, four times as much, is never given back. */
