@@ -117,11 +117,19 @@ export function webhookId(event: Pick<EventToAppend, 'source' | 'id'>): string {
   if (event.source.startsWith(OWN_SOURCE_PREFIX)) return event.id;
   let key = KEYS.get(event);
   if (key === undefined) {
-    const digest = hash('sha256', JSON.stringify([event.source, event.id]), 'hex');
-    key = `evt_${digest.slice(0, 32)}`;
+    key = `evt_${derivedKey(event)}`;
     KEYS.set(event, key);
   }
   return key;
+}
+
+/** The part after `evt_` of a {@link webhookId} that is not the event's own id, 32 hexadecimal digits; undefined where it is. */
+export function derivedWebhookKey(event: Pick<EventToAppend, 'source' | 'id'>): string | undefined {
+  return event.source.startsWith(OWN_SOURCE_PREFIX) ? undefined : derivedKey(event);
+}
+
+function derivedKey({ source, id }: Pick<EventToAppend, 'source' | 'id'>): string {
+  return hash('sha256', JSON.stringify([source, id]), 'hex').slice(0, 32);
 }
 
 /** An event is asked for its key at every attempt for every subscriber. */

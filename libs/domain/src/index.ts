@@ -25,6 +25,7 @@ export * from './health/state.js';
 export * from './health/storm.js';
 export * from './health/suppression.js';
 export * from './ids.js';
+export * from './in-flight.js';
 export * from './json.js';
 export * from './listen-error.js';
 export * from './match.js';
