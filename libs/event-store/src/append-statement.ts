@@ -1,6 +1,8 @@
 import type { Appended } from '@tocsin/contracts';
 import { TocsinError } from '@tocsin/domain';
 import type { Queryable } from '@tocsin/postgres';
+import { intArray } from './binary-array.js';
+import { eventColumns } from './event-columns.js';
 import { keyReused, recordedEvent, sizeOf, type PreparedAppend } from './prepared-append.js';
 import type { SizedEvent } from './recent-events.js';
 
@@ -47,28 +49,13 @@ function parameters(epoch: number, appends: readonly PreparedAppend[], newTypes:
   const expect = appends.flatMap((append, index) => append.expect.map((each) => ({ index, ...each })));
   return [
     epoch,
-    appends.flatMap((append, index) => append.events.map(() => index)),
-    events.map((event) => event.id),
-    events.map((event) => event.source),
-    events.map((event) => event.subject),
-    events.map((event) => event.type),
-    events.map((event) => event.time),
-    events.map((event) => event.datacontenttype),
-    events.map((event) => event.dataschema),
-    events.map((event) => event.extensions),
-    events.map((event) => event.data),
-    events.map((event) => bytea(event.contentHash)),
-    events.map((event) => (event.webhookKey === null ? null : bytea(event.webhookKey))),
+    intArray(appends.flatMap((append, index) => append.events.map(() => index))),
+    ...eventColumns(events, 'text'),
     expect.map((each) => each.index),
     expect.map((each) => each.subject),
     expect.map((each) => each.version),
     newTypes,
   ];
-}
-
-/** How Postgres reads bytes from text. */
-function bytea(hex: string): string {
-  return `\\x${hex}`;
 }
 
 function read(answer: Answer, appends: readonly PreparedAppend[]): BatchOutcome {

@@ -244,7 +244,7 @@ describe('a lost connection', () => {
     const interrupted = outcome(append(event));
     await staysOpen(interrupted, 50);
     await test.admin.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%log.append(%' AND pid <> pg_backend_pid()`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%log.append%' AND pid <> pg_backend_pid()`,
     );
     expect(await interrupted).toBe('TCN_UNAVAILABLE');
     await letGo();

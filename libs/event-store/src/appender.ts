@@ -3,8 +3,10 @@ import type { AppendRequest, Appended } from '@tocsin/contracts';
 import { TocsinError, isTocsinError, type Clock } from '@tocsin/domain';
 import { sqlState, type Queryable } from '@tocsin/postgres';
 import { activeSpanContext, untraced } from '@tocsin/tracing';
-import { appendBatch } from './append-statement.js';
+import { appendFresh } from './append-fresh.js';
+import { appendBatch, type BatchOutcome } from './append-statement.js';
 import { takeBatch, type BatchLimits } from './batch.js';
+import { blamesData } from './blames-data.js';
 import { inCommitSpan } from './commit-span.js';
 import { prepareAppend, type PreparedAppend } from './prepared-append.js';
 import type { RecentEvents } from './recent-events.js';
@@ -19,10 +21,10 @@ const MIN_RETRY_AFTER_MS = 50;
 const MAX_RETRY_AFTER_MS = 5_000;
 /** Partitions are made ahead by a million positions; the next is asked for when half of that is used. */
 const PARTITION_MARGIN = 500_000;
-/** Raised by `log.append` when the head's epoch is another one. */
+/** A batch that went in vain the short way is followed by so many that go the long way at once: repeats and conflicts come in swarms. */
+const BATCHES_IN_DOUBT = 16;
+/** Raised by `log.append` and `log.append_fresh` when the head's epoch is another one. */
 const FENCED_STATE = 'TCN01';
-/** Classes of SQLSTATE that blame the data: one append of the batch is at fault, not the database. */
-const DATA_FAULT_CLASSES = ['22', '23', '54'];
 /** Classes that may heal: transaction rollback, resources, object state, operator intervention, system error. */
 const TRANSIENT_CLASSES = ['40', '53', '55', '57', '58'];
 
@@ -68,6 +70,8 @@ export class Appender {
   #waitingEvents = 0;
   #waitingBytes = 0;
   #eventsPerMs = 1;
+  /** Batches yet to come that are not tried the short way. */
+  #inDoubt = 0;
   #pump: Promise<void> | undefined;
 
   constructor(options: AppenderOptions) {
@@ -172,9 +176,7 @@ export class Appender {
       const appends = batch.map(({ append }) => append);
       const types = new Set(appends.flatMap(({ events }) => events.map(({ type }) => type)));
       for (const type of this.#types) types.delete(type);
-      const { outcomes, recorded, head } = await inCommitSpan(batch, () =>
-        appendBatch(this.#options.database, epoch, appends, [...types]),
-      );
+      const { outcomes, recorded, head } = await inCommitSpan(batch, () => this.#commit(epoch, appends, [...types]));
       const tookMs = Math.max(1, this.#options.clock.monotonicMs() - startedMs);
       this.#eventsPerMs = Math.max((head - this.#head) / tookMs, 0.1);
       this.#head = head;
@@ -191,6 +193,18 @@ export class Appender {
     }
   }
 
+  /** The short way, where the batch allows it; the long one decides whatever the short one refuses. */
+  async #commit(epoch: number, appends: PreparedAppend[], newTypes: string[]): Promise<BatchOutcome> {
+    const { database } = this.#options;
+    if (this.#inDoubt === 0) {
+      const outcome = await appendFresh(database, epoch, appends, newTypes);
+      if (outcome !== undefined) return outcome;
+      this.#inDoubt = BATCHES_IN_DOUBT;
+    }
+    this.#inDoubt -= 1;
+    return appendBatch(database, epoch, appends, newTypes);
+  }
+
   async #fail(batch: Waiting[], epoch: number, error: unknown): Promise<() => void> {
     const state = sqlState(error) ?? '';
     if (state === FENCED_STATE) {
@@ -202,14 +216,13 @@ export class Appender {
         this.#options.onFenced?.();
       };
     }
-    const blamesData = DATA_FAULT_CLASSES.includes(state.slice(0, 2));
-    if (blamesData && batch.length > 1) {
+    if (blamesData(error) && batch.length > 1) {
       // One of them cannot be stored, for a reason that was not foreseen: the others must not suffer for it.
       const settles: (() => void)[] = [];
       for (const each of batch) settles.push(await this.#record([each], epoch));
       return () => settles.forEach((settle) => settle());
     }
-    const translated = failure(error, state, blamesData);
+    const translated = failure(error, state);
     return () => {
       for (const { reject } of batch) reject(translated);
     };
@@ -237,14 +250,14 @@ export class Appender {
   }
 }
 
-function failure(error: unknown, state: string, blamesData: boolean): TocsinError {
+function failure(error: unknown, state: string): TocsinError {
   if (isTocsinError(error, 'TCN_UNAVAILABLE')) {
     const detail =
       'the connection to Postgres was lost; the events may have been recorded, and repeating the append is safe';
     return new TocsinError('TCN_UNAVAILABLE', detail, { cause: error });
   }
   if (isTocsinError(error)) return error;
-  if (blamesData) return new TocsinError('TCN_INVALID', 'Postgres cannot store this event', { cause: error });
+  if (blamesData(error)) return new TocsinError('TCN_INVALID', 'Postgres cannot store this event', { cause: error });
   if (TRANSIENT_CLASSES.includes(state.slice(0, 2))) {
     return new TocsinError('TCN_UNAVAILABLE', 'Postgres could not record the events now', { cause: error });
   }

@@ -1,4 +1,5 @@
 import type { DatabaseOptions } from '@tocsin/postgres';
+import { AppendFresh1767484800000 } from './schema/append-fresh.js';
 import { CreateLog1767225600000 } from './schema/create-log.js';
 import { IndexWithheld1767398400000 } from './schema/index-withheld.js';
 
@@ -12,5 +13,5 @@ export const LOG_CHANNEL = 'tocsin_log';
 export const LOG_DATABASE = {
   schema: 'log',
   role: RECORDER_ROLE,
-  migrations: [CreateLog1767225600000, IndexWithheld1767398400000],
+  migrations: [CreateLog1767225600000, IndexWithheld1767398400000, AppendFresh1767484800000],
 } as const satisfies Partial<DatabaseOptions>;

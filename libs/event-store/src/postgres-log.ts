@@ -69,8 +69,8 @@ export class PostgresLog {
     for (const [index, type] of (query.types ?? []).entries()) requireStorable(`/types/${index}`, type);
     const { sql, params } = readStatement({
       ...query,
-      ...(query.since === undefined ? {} : { since: normalTime(query.since, '/since') }),
-      ...(query.until === undefined ? {} : { until: normalTime(query.until, '/until') }),
+      ...(query.since === undefined ? {} : { since: normalTime(query.since, '/since').text }),
+      ...(query.until === undefined ? {} : { until: normalTime(query.until, '/until').text }),
     });
     const rows = await this.#database.query<PageRow>(sql, params);
     const [first] = rows;

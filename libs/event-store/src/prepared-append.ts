@@ -1,5 +1,5 @@
 import type { AppendRequest } from '@tocsin/contracts';
-import { type RecordedEvent, TocsinError, webhookId } from '@tocsin/domain';
+import { type RecordedEvent, TocsinError, derivedWebhookKey } from '@tocsin/domain';
 import { contentHash } from './leaf-hash.js';
 import { invalid, normalTime, requireText } from './storable.js';
 
@@ -7,7 +7,6 @@ import { invalid, normalTime, requireText } from './storable.js';
 const MAX_INDEXED_BYTES = 2_600;
 /** What a row costs besides its text, roughly; for the bounds of a batch. */
 const ROW_OVERHEAD_BYTES = 300;
-const DERIVED_WEBHOOK_KEY = /^evt_([0-9a-f]{32})$/;
 
 /** An event as the append statement takes it: checked, spelled and hashed. */
 export interface PreparedEvent {
@@ -21,6 +20,8 @@ export interface PreparedEvent {
   type: string;
   /** RFC 3339, UTC, milliseconds. */
   time: string;
+  /** The same, milliseconds since 1970. */
+  timeMs: number;
   datacontenttype: string | null;
   dataschema: string | null;
   /** JSON text. */
@@ -86,10 +87,8 @@ function prepareEvent(event: AppendRequest['events'][number], pointer: string): 
   for (const name of ['datacontenttype', 'dataschema'] as const) {
     if (event[name] !== undefined) requireText(event[name], `${pointer}/${name}`);
   }
-  const time = normalTime(event.time, `${pointer}/time`);
+  const { text: time, ms: timeMs } = normalTime(event.time, `${pointer}/time`);
   const extensions = event.extensions ?? {};
-  const webhookKey = webhookId(event);
-  const derived = webhookKey === event.id ? undefined : DERIVED_WEBHOOK_KEY.exec(webhookKey)?.[1];
   const { id, source, subject, type, datacontenttype, dataschema, data } = event;
   return {
     asked: event,
@@ -99,12 +98,13 @@ function prepareEvent(event: AppendRequest['events'][number], pointer: string): 
     subject,
     type,
     time,
+    timeMs,
     datacontenttype: datacontenttype ?? null,
     dataschema: dataschema ?? null,
     contentHash: hashOf({ id, source, subject, type, time, extensions, datacontenttype, dataschema, data }, pointer),
     extensions: JSON.stringify(extensions),
     data: data === undefined ? null : JSON.stringify(data),
-    webhookKey: derived ?? null,
+    webhookKey: derivedWebhookKey(event) ?? null,
   };
 }
 

@@ -12,8 +12,11 @@ export interface RecentEventsLimits {
   maxBytes: number;
 }
 
-/** Some hundred milliseconds of the most a recorder takes in: who is further behind reads pages from Postgres anyway. */
-const DEFAULT_LIMITS: RecentEventsLimits = { maxEvents: 4_096, maxBytes: 8 * 1024 * 1024 };
+/** Half a second of the most a recorder takes in: who is further behind reads pages from Postgres anyway. */
+const DEFAULT_LIMITS: RecentEventsLimits = { maxEvents: 16_384, maxBytes: 16 * 1024 * 1024 };
+
+/** Room of events that are gone is given back when it is more than this and more than half. */
+const MUCH_ROOM = 1_024;
 
 /**
  * The newest events of the log, as this process has just committed them: whoever follows closely need not ask Postgres for what has come
@@ -21,8 +24,12 @@ const DEFAULT_LIMITS: RecentEventsLimits = { maxEvents: 4_096, maxBytes: 8 * 102
  */
 export class RecentEvents {
   readonly #limits: RecentEventsLimits;
-  /** By position, ascending. */
-  readonly #held = new Map<number, SizedEvent>();
+  /** By position; what is gone has left its place. A Map would keep what passes through it from being collected, see `InFlight`. */
+  #places: (SizedEvent | undefined)[] = [];
+  /** Position before the first place. */
+  #base = 0;
+  /** Position before the oldest event that is held. */
+  #released = 0;
   #last = 0;
   #bytes = 0;
 
@@ -34,44 +41,52 @@ export class RecentEvents {
   add(events: readonly SizedEvent[]): void {
     for (const sized of events) {
       const { position } = sized.event;
-      if (position !== this.#last + 1) this.clear();
-      this.#held.set(position, sized);
+      if (position !== this.#last + 1) this.#beginAfter(position - 1);
+      this.#places.push(sized);
       this.#last = position;
       this.#bytes += sized.bytes;
     }
-    for (const position of this.#held.keys()) {
-      if (this.#held.size <= this.#limits.maxEvents && this.#bytes <= this.#limits.maxBytes) break;
-      this.#drop(position);
-    }
+    while (this.#last - this.#released > this.#limits.maxEvents || this.#bytes > this.#limits.maxBytes) this.#drop();
+    this.#giveRoomBack();
   }
 
   /** Events that follow `position`, at most `limit`; undefined where the next one is not held, whether or not there is one. */
   after(position: number, limit: number): RecordedEvent[] | undefined {
-    const events: RecordedEvent[] = [];
-    while (events.length < limit) {
-      const next = this.#held.get(position + 1 + events.length);
-      if (next === undefined) break;
-      events.push(next.event);
-    }
-    return events.length === 0 ? undefined : events;
+    if (position < this.#released || position >= this.#last) return undefined;
+    const first = position - this.#base;
+    return this.#places.slice(first, first + limit).flatMap((sized) => (sized === undefined ? [] : [sized.event]));
   }
 
   /** Nobody will ask for `position` and what is before it any more. */
   release(position: number): void {
-    for (const oldest of this.#held.keys()) {
-      if (oldest > position) return;
-      this.#drop(oldest);
-    }
+    while (this.#released < Math.min(position, this.#last)) this.#drop();
+    this.#giveRoomBack();
   }
 
   /** Holds nothing any more. */
   clear(): void {
-    this.#held.clear();
+    this.#beginAfter(this.#last);
+  }
+
+  #beginAfter(position: number): void {
+    this.#places = [];
+    this.#base = position;
+    this.#released = position;
+    this.#last = position;
     this.#bytes = 0;
   }
 
-  #drop(position: number): void {
-    this.#bytes -= this.#held.get(position)?.bytes ?? 0;
-    this.#held.delete(position);
+  #drop(): void {
+    const place = this.#released - this.#base;
+    this.#bytes -= this.#places[place]?.bytes ?? 0;
+    this.#places[place] = undefined;
+    this.#released += 1;
+  }
+
+  #giveRoomBack(): void {
+    const room = this.#released - this.#base;
+    if (room < MUCH_ROOM || 2 * room < this.#places.length) return;
+    this.#places.splice(0, room);
+    this.#base = this.#released;
   }
 }

@@ -1,5 +1,8 @@
 import { TocsinError } from '@tocsin/domain';
 
+const FIRST_MS = Date.parse('0001-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** Postgres stores neither NUL nor half a character, so nothing recorded can have such text. */
 export function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
@@ -21,11 +24,10 @@ export function requireText(text: string, pointer: string, maxBytes = Number.MAX
  * The log keeps milliseconds and UTC; the same instant spelled otherwise is the same content.
  * @throws TocsinError `TCN_INVALID` if it is no time, or one outside the years 1 to 9999 that RFC 3339 and Postgres share
  */
-export function normalTime(text: string, pointer: string): string {
+export function normalTime(text: string, pointer: string): { text: string; ms: number } {
   const ms = Date.parse(text);
-  const normal = Number.isNaN(ms) ? '' : new Date(ms).toISOString();
-  if (!/^(?!0000)\d{4}-/.test(normal)) throw invalid(pointer, 'must be an RFC 3339 time');
-  return normal;
+  if (!(ms >= FIRST_MS && ms <= LAST_MS)) throw invalid(pointer, 'must be an RFC 3339 time');
+  return { text: new Date(ms).toISOString(), ms };
 }
 
 /** The error for one fault at one place of a request. */
