@@ -4,8 +4,8 @@ import { isWithheld, type EventToAppend } from '@tocsin/domain';
 import { escapeToken } from './token.js';
 
 const OWN_TYPE_PREFIX = 'io.tocsin.';
-/** One character that may stand in a token as it is; `.`, `*`, `>`, `%`, `~`, white space and everything beyond ASCII may not. */
-const PLAIN = /^[A-Za-z0-9_:@/+=-]$/;
+/** Characters that may stand in a token as they are; `.`, `*`, `>`, `%`, `~`, white space and everything beyond ASCII may not. */
+const PLAIN = /^[A-Za-z0-9_:@/+=-]+$/;
 /** nats-server takes at most 4096 bytes for a protocol line, which carries the reply subject too; names in use are far below. */
 const MAX_TOKEN_CHARACTERS = 512;
 const KEPT_CHARACTERS = 256;

@@ -28,7 +28,7 @@ export interface KeyValueEntry {
   revision: number;
 }
 
-const PLAIN = /^[A-Za-z0-9_/-]$/;
+const PLAIN = /^[A-Za-z0-9_/-]+$/;
 /** The least the server takes for the life of the markers that tell watchers of an expired entry. */
 const MARKER_TTL_MS = 1_000;
 /** The least the server takes. */

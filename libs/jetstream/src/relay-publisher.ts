@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { TocsinError, isTocsinError, toCloudEvent, type Clock, type Random, type RecordedEvent } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
 import { FRESH_EVENT_MS } from '@tocsin/tracing';
@@ -205,7 +206,11 @@ export class RelayPublisher {
   async #nudge(pipeline: PublishPipeline, sent: number, signal: AbortSignal): Promise<boolean> {
     const pollMs = this.#options.pollMs ?? DEFAULT_POLL_MS;
     while (await this.#wakeup.wait(pollMs, signal)) {
-      if (this.#head > sent || pipeline.failure !== undefined) return true;
+      if (this.#head > sent || pipeline.failure !== undefined) {
+        // Whoever appended is answered in this turn of the event loop; the stream can wait for the next.
+        await setImmediate();
+        return true;
+      }
     }
     return signal.aborted;
   }

@@ -1,4 +1,4 @@
-import { TocsinError, isTocsinError } from '@tocsin/domain';
+import { InFlight, TocsinError, isTocsinError } from '@tocsin/domain';
 import { inSpan } from '@tocsin/tracing';
 import { parseOrThrow } from '@tocsin/contracts';
 import { context, trace, type Context } from '@opentelemetry/api';
@@ -43,7 +43,7 @@ export class Responder<S extends z.ZodType, R> {
   readonly #options: ServeOptions<S, R>;
   readonly #subscription: Subscription;
   readonly #waiting: Msg[] = [];
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new InFlight();
   readonly #concurrency: number;
   readonly #maxWaiting: number;
   readonly ready: Promise<void>;
@@ -85,7 +85,7 @@ export class Responder<S extends z.ZodType, R> {
       // No connection over which the server could be told; it has forgotten this subscription with it.
       this.#subscription.unsubscribe();
     }
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#running.none();
   }
 
   #accept(message: Msg): void {
@@ -100,12 +100,12 @@ export class Responder<S extends z.ZodType, R> {
   }
 
   #run(message: Msg): void {
-    const running = this.#answer(message).finally(() => {
-      this.#running.delete(running);
+    this.#running.begin();
+    void this.#answer(message).finally(() => {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#run(next);
+      this.#running.end();
     });
-    this.#running.add(running);
   }
 
   async #answer(message: Msg): Promise<void> {

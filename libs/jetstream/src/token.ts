@@ -2,9 +2,11 @@
  * Escapes what must not stand in one NATS token: every character outside `plain` becomes `<escape>XX` for each byte of its UTF-8,
  * upper-case hex. Reversible, because `escape` itself is never in `plain`. The empty text is a lone escape character, which
  * cannot come about otherwise.
+ * @param plain matches a text of such characters only, whatever its length
  */
 export function escapeToken(text: string, escape: '%' | '=', plain: RegExp): string {
   if (text === '') return escape;
+  if (plain.test(text)) return text;
   let out = '';
   for (const character of text) {
     if (plain.test(character)) {
