@@ -1,4 +1,4 @@
-import type { Random, RecordedEvent } from '@tocsin/domain';
+import { InFlight, type Random, type RecordedEvent } from '@tocsin/domain';
 
 /** What a handler is told besides the event. */
 export interface HandlingContext {
@@ -38,7 +38,7 @@ export class SubjectLanes {
   readonly #options: LanesOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #ready: Lane[] = [];
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new InFlight();
   readonly #waiting = new Set<NodeJS.Timeout>();
   #stopped = false;
 
@@ -62,18 +62,18 @@ export class SubjectLanes {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#waiting) clearTimeout(timer);
-    await Promise.all(this.#running);
+    await this.#running.none();
   }
 
   #pump(): void {
     while (!this.#stopped && !this.#options.signal.aborted && this.#running.size < this.#options.concurrency) {
       const lane = this.#ready.shift();
       if (lane === undefined) return;
-      const run = this.#run(lane).finally(() => {
-        this.#running.delete(run);
+      this.#running.begin();
+      void this.#run(lane).finally(() => {
+        this.#running.end();
         this.#pump();
       });
-      this.#running.add(run);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type { Clock } from '@tocsin/domain';
+import { type Clock, InFlight } from '@tocsin/domain';
 import { orAborted } from './abort.js';
 import { type Answer, Attempt, MAX_DEADLINE_MS, type SendRequest } from './attempt.js';
 import { Connection, IdleConnections } from './connection.js';
@@ -40,7 +40,7 @@ export class Sender {
   readonly #tls: TlsContexts;
   readonly #idle: IdleConnections;
   readonly #clock: Clock;
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new InFlight();
   #closed = false;
 
   constructor(options: SenderOptions) {
@@ -88,7 +88,7 @@ export class Sender {
   async close(): Promise<void> {
     this.#closed = true;
     this.#idle.destroy();
-    await Promise.allSettled(this.#running);
+    await this.#running.none();
     this.#idle.destroy();
   }
 
@@ -97,12 +97,11 @@ export class Sender {
     work: (attempt: Attempt, url: URL) => Promise<AttemptOutcome>,
   ): Promise<AttemptOutcome> {
     const attempt = new Attempt(request, this.#clock, this.#closed);
-    const running = this.#run(attempt, work);
-    this.#running.add(running);
+    this.#running.begin();
     try {
-      return await running;
+      return await this.#run(attempt, work);
     } finally {
-      this.#running.delete(running);
+      this.#running.end();
       attempt.end();
     }
   }

@@ -1,4 +1,4 @@
-import { breakerAdmits, type Clock } from '@tocsin/domain';
+import { breakerAdmits, type Clock, InFlight } from '@tocsin/domain';
 import { untraced } from '@tocsin/tracing';
 import TinyQueue from 'tinyqueue';
 import type { Delivery, SubscriptionQueue } from './subscription-queue.js';
@@ -36,7 +36,7 @@ export class Dispatcher {
   readonly #due = new TinyQueue<{ at: number; queue: SubscriptionQueue }>([], (a, b) => a.at - b.at);
   /** The earliest entry of each queue in `#due`: a queue that is woken a thousand times while it rests has one. */
   readonly #dueAt = new Map<SubscriptionQueue, number>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new InFlight();
   /** Requests in flight by receiver, and who waits for one of them to end. */
   readonly #endpoints = new Map<string, { inFlight: number; waiting: Set<SubscriptionQueue> }>();
   #inFlight = 0;
@@ -59,7 +59,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await Promise.all(this.#running);
+    await this.#running.none();
   }
 
   #pump(): void {
@@ -108,12 +108,12 @@ export class Dispatcher {
       this.wake(queue);
     };
     // The turn may have come in the midst of another's attempt.
-    const run = untraced(() => this.send(delivery, queue, admission.probe, answered)).finally(() => {
-      this.#running.delete(run);
+    this.#running.begin();
+    void untraced(() => this.send(delivery, queue, admission.probe, answered)).finally(() => {
+      this.#running.end();
       free();
       this.wake(queue);
     });
-    this.#running.add(run);
     return true;
   }
 

@@ -22,8 +22,8 @@ const DRAIN_MS = 5_000;
 export class HttpFront {
   readonly adapter: ExpressAdapter;
   readonly #server: Server;
-  readonly #active = new Set<Response>();
-  readonly #sockets = new Set<Socket>();
+  /** Connections, each with the responses under way on it. One Set of all responses would keep them from being collected, see `InFlight`. */
+  readonly #connections = new Map<Socket, Response[]>();
   readonly #metrics = new HttpMetrics();
   #open = false;
   #closing = false;
@@ -39,8 +39,8 @@ export class HttpFront {
       application,
     );
     this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      this.#connections.set(socket, []);
+      socket.once('close', () => this.#connections.delete(socket));
     });
   }
 
@@ -77,12 +77,12 @@ export class HttpFront {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     // Browsers open connections ahead of need; Node does not count one on which nothing was ever sent as idle.
-    for (const socket of this.#sockets) {
+    for (const [socket, responses] of this.#connections) {
       if (socket.bytesRead === 0) socket.destroy();
-    }
-    for (const response of this.#active) {
-      if (isEventStream(response)) response.end();
-      else if (!response.headersSent) response.setHeader('connection', 'close');
+      for (const response of responses) {
+        if (isEventStream(response)) response.end();
+        else if (!response.headersSent) response.setHeader('connection', 'close');
+      }
     }
     const timer = setTimeout(() => this.#server.closeAllConnections(), DRAIN_MS);
     await closed;
@@ -91,9 +91,10 @@ export class HttpFront {
 
   readonly #track: RequestHandler = (request, response, next) => {
     this.#metrics.watch(request, response);
-    this.#active.add(response);
+    const responses = this.#connections.get(request.socket) ?? [];
+    responses.push(response);
     response.once('close', () => {
-      this.#active.delete(response);
+      responses.splice(responses.indexOf(response), 1);
       if (this.#closing) this.#server.closeIdleConnections();
     });
     response.setHeader('x-content-type-options', 'nosniff');
