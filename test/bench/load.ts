@@ -1,3 +1,4 @@
+import { InFlight } from '@tocsin/domain';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** What a run of load came to. Times in milliseconds, from when a request was due to its answer. */
@@ -13,6 +14,8 @@ export interface LoadResult {
 /** One request; resolves to whether it was taken, false if it was refused for now: overload, or no leader. */
 export type Send = () => Promise<boolean>;
 
+/** A service that runs for weeks is measured, not the first second of its code. */
+const WARM_UP_MS = 2_000;
 /** Who is refused waits a little, as a client would. */
 const REFUSED_MS = 20;
 
@@ -28,7 +31,7 @@ export async function closedLoop(
   eventsPerRequest: number,
   send: Send,
 ): Promise<LoadResult> {
-  await run(Math.min(clients, 16), 500, send);
+  await run(clients, WARM_UP_MS, send);
   const startedMs = performance.now();
   const tally = await run(clients, seconds * 1000, send);
   return summary(tally, (performance.now() - startedMs) / 1000, eventsPerRequest);
@@ -54,18 +57,16 @@ export async function openLoop(
   const tally: Tally = { latenciesMs: [], refused: 0 };
   const total = Math.max(1, Math.floor(requestsPerSecond * seconds));
   const startedMs = performance.now();
-  const open = new Set<Promise<void>>();
+  const open = new InFlight();
   for (let sent = 0; sent < total;) {
     const due = Math.min(total, Math.floor(((performance.now() - startedMs) / 1000) * requestsPerSecond));
     for (; sent < due; sent++) {
-      const request = one(send, startedMs + (sent / requestsPerSecond) * 1000, tally).finally(() =>
-        open.delete(request),
-      );
-      open.add(request);
+      open.begin();
+      void one(send, startedMs + (sent / requestsPerSecond) * 1000, tally).finally(() => open.end());
     }
     await delay(1);
   }
-  await Promise.all(open);
+  await open.none();
   return summary(tally, (performance.now() - startedMs) / 1000, eventsPerRequest);
 }
 

@@ -1,4 +1,3 @@
-import { connect, type Msg, type NatsConnection, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
 import { ProcessGroup } from '@tocsin/testing';
@@ -8,10 +7,10 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Send } from './load.js';
+import { NatsAsker } from './nats-asker.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const API_KEY = 'bench-key-0123456789-0123456789-0123456789';
-const NATS_CONNECTIONS = 4;
 
 let made = 0;
 
@@ -48,10 +47,9 @@ export type BenchEvent = ReturnType<typeof event>;
 export class Stage {
   readonly #processes = new ProcessGroup();
   #nats: NatsServer;
-  #connections: NatsConnection[] = [];
+  #asker: NatsAsker | undefined;
   #pool: Pool | undefined;
   #port = 0;
-  #turn = 0;
 
   private constructor(
     private readonly folder: string,
@@ -90,7 +88,7 @@ export class Stage {
       readyTimeoutMs: 120_000,
     });
     this.#pool = new Pool(url, { connections: 512, pipelining: 1, headersTimeout: 60_000 });
-    await this.#connect();
+    this.#asker = await NatsAsker.connect(this.#nats.url);
     const append = this.overNats(1);
     while (!(await append())) await delay(5);
     return performance.now() - startedMs;
@@ -98,18 +96,16 @@ export class Stage {
 
   async stopRecorder(): Promise<void> {
     await this.#pool?.destroy();
-    await Promise.all(this.#connections.map((connection) => connection.close()));
-    this.#connections = [];
+    await this.#asker?.close();
     await this.#processes.kill9();
   }
 
-  /** Appends as Tocsin's services do: a request over NATS. */
+  /** Appends as Tocsin's services do: requests over NATS, all callers of a process on its one connection. */
   overNats(perRequest: number): Send {
     return async () => {
-      const connection = this.#connections[(this.#turn += 1) % NATS_CONNECTIONS];
-      if (connection === undefined) throw new Error('the recorder is not running');
+      if (this.#asker === undefined) throw new Error('the recorder is not running');
       const events = Array.from({ length: perRequest }, () => event());
-      const reply = await asked(connection, JSON.stringify({ events }));
+      const reply = await this.#asker.ask(RPC.logAppend, JSON.stringify({ events }));
       if (reply === undefined) return false;
       const { ok, error } = reply.json<{ ok: boolean; error?: { code: string; detail: string } }>();
       if (!ok && !['TCN_OVERLOADED', 'TCN_UNAVAILABLE', 'TCN_FENCED'].includes(error?.code ?? ''))
@@ -173,12 +169,6 @@ export class Stage {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
-  async #connect(): Promise<void> {
-    const { username, password, host } = new URL(this.#nats.url);
-    const options = { servers: host, user: username, pass: password, maxReconnectAttempts: -1 };
-    this.#connections = await Promise.all(Array.from({ length: NATS_CONNECTIONS }, () => connect(options)));
-  }
-
   async #call(method: 'GET' | 'POST', path: string, content?: { type: string; body: string }) {
     if (this.#pool === undefined) throw new Error('the recorder is not running');
     const { statusCode, body } = await this.#pool.request({
@@ -191,15 +181,5 @@ export class Stage {
       ...(content === undefined ? {} : { body: content.body }),
     });
     return { status: statusCode, text: await body.text() };
-  }
-}
-
-/** The answer; undefined where nobody leads, or not in time. */
-async function asked(connection: NatsConnection, request: string): Promise<Msg | undefined> {
-  try {
-    return await connection.request(RPC.logAppend, request, { timeout: 30_000 });
-  } catch (error) {
-    if (error instanceof RequestError || error instanceof TimeoutError) return undefined;
-    throw error;
   }
 }
