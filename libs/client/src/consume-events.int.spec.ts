@@ -238,8 +238,7 @@ describe('a broker that fails in the middle', () => {
     await before.until(40);
     await before.stop();
     const acked = before.positions.at(-1)!;
-    // Written down once a second.
-    await delay(1_500);
+    await eventually(async () => (await log.remembered(name)) === acked, { what: 'the place is written down' });
     await log.wipeBroker();
     await eventually(async () => (await log.look()).durables.get(name)?.acked === acked, {
       what: 'the durable is back',

@@ -4,7 +4,14 @@ import { join, resolve } from 'node:path';
 import { appendReplySchema, HEALTH_PROBE_SOURCE, RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, startNats } from '@tocsin/embedded';
 import { Broker } from '@tocsin/jetstream';
-import { eventually, ProcessGroup, testDatabase, type TestProcess, testFolder } from '@tocsin/testing';
+import {
+  eventually,
+  ProcessGroup,
+  testDatabase,
+  type TestDatabase,
+  type TestProcess,
+  testFolder,
+} from '@tocsin/testing';
 
 const API_KEY = 'a-key-that-only-the-tests-know-0123456789';
 const RECORDER = resolve(import.meta.dirname, '../../../apps/event-recorder/src/main.ts');
@@ -20,6 +27,7 @@ export class Log {
   private constructor(
     private readonly folder: string,
     private nats: NatsServer,
+    private readonly database: TestDatabase,
     port: number,
   ) {
     this.#url = `http://127.0.0.1:${port}`;
@@ -27,7 +35,7 @@ export class Log {
 
   static async start(env: Record<string, string> = {}): Promise<Log> {
     const [folder, database, port] = [await testFolder(), await testDatabase(), await freePort()];
-    const log = new Log(folder, await startNats({ dataDir: join(folder, 'nats') }), port);
+    const log = new Log(folder, await startNats({ dataDir: join(folder, 'nats') }), database, port);
     await log.#processes.spawn('event-recorder', process.execPath, [...FROM_SOURCE, RECORDER], {
       env: {
         TOCSIN_HTTP_PORT: String(port),
@@ -133,6 +141,13 @@ export class Log {
         [name, { acked: ack_floor.stream_seq, unacked: num_ack_pending }] as const,
     );
     return { first: stream?.state.first_seq ?? 0, last: stream?.state.last_seq ?? 0, durables: new Map(consumers) };
+  }
+
+  /** Position up to which a durable has acknowledged, as Postgres remembers it. */
+  async remembered(durable: string): Promise<number | undefined> {
+    const sql = 'SELECT acked::int FROM log.durable WHERE name = $1';
+    const [row] = await this.database.query<{ acked: number }>(sql, [durable]);
+    return row?.acked;
   }
 
   /** Waits until the stream has everything up to a position. */
