@@ -114,26 +114,15 @@ export function fromCloudEvent(cloudEvent: CloudEvent): RecordedEvent {
  * `id.timestamp.body`). Tocsin's own ids are unique by themselves; a producer's id only within its source, so both go in.
  */
 export function webhookId(event: Pick<EventToAppend, 'source' | 'id'>): string {
-  if (event.source.startsWith(OWN_SOURCE_PREFIX)) return event.id;
-  let key = KEYS.get(event);
-  if (key === undefined) {
-    key = `evt_${derivedKey(event)}`;
-    KEYS.set(event, key);
-  }
-  return key;
+  const derived = derivedWebhookKey(event);
+  return derived === undefined ? event.id : `evt_${derived}`;
 }
 
 /** The part after `evt_` of a {@link webhookId} that is not the event's own id, 32 hexadecimal digits; undefined where it is. */
-export function derivedWebhookKey(event: Pick<EventToAppend, 'source' | 'id'>): string | undefined {
-  return event.source.startsWith(OWN_SOURCE_PREFIX) ? undefined : derivedKey(event);
-}
-
-function derivedKey({ source, id }: Pick<EventToAppend, 'source' | 'id'>): string {
+export function derivedWebhookKey({ source, id }: Pick<EventToAppend, 'source' | 'id'>): string | undefined {
+  if (source.startsWith(OWN_SOURCE_PREFIX)) return undefined;
   return hash('sha256', JSON.stringify([source, id]), 'hex').slice(0, 32);
 }
-
-/** An event is asked for its key at every attempt for every subscriber. */
-const KEYS = new WeakMap<Pick<EventToAppend, 'source' | 'id'>, string>();
 
 /** Extension that says why one of Tocsin's own events is kept from everybody: overlays with commas between, `maintenance,storm`. */
 export const WITHHELD = 'withheld';

@@ -9,16 +9,21 @@ export interface Caller {
   readonly stillAllowed: () => Promise<boolean>;
 }
 
-const callers = new WeakMap<object, Caller>();
+/** Where a call keeps its caller: on itself. A WeakMap through which all calls pass would keep them, see `InFlight`. */
+const CALLER = Symbol('caller');
+
+interface Carrier {
+  [CALLER]?: Caller;
+}
 
 /** Keeps with the call who makes it, also where he is then refused: the log names him. */
 export function rememberCaller(context: ArgumentsHost, caller: Caller): void {
-  callers.set(carrierOf(context), caller);
+  carrierOf(context)[CALLER] = caller;
 }
 
 /** Who makes the call; undefined on public routes, and where the key is nobody's. */
 export function callerOf(context: ArgumentsHost): Caller | undefined {
-  return callers.get(carrierOf(context));
+  return carrierOf(context)[CALLER];
 }
 
 /** Who calls, once the guard has let the call in; undefined on public routes. */
@@ -27,8 +32,8 @@ export function principalOf(context: ArgumentsHost): Principal | undefined {
 }
 
 /** What belongs to this call alone: the HTTP request, or the metadata of the gRPC call. */
-function carrierOf(context: ArgumentsHost): object {
+function carrierOf(context: ArgumentsHost): Carrier {
   return context.getType() === 'http'
-    ? context.switchToHttp().getRequest<Request>()
-    : context.switchToRpc().getContext<object>();
+    ? context.switchToHttp().getRequest<Request & Carrier>()
+    : context.switchToRpc().getContext<Carrier>();
 }

@@ -4,8 +4,12 @@ import { signatureHeaders } from '../sign.js';
 import type { RenderedRequest, RenderInput } from './render.js';
 import { renderTemplate } from './template.js';
 
-/** One event goes to many subscribers: it is serialised once, as long as anybody holds it. */
-const BODIES = new WeakMap<RecordedEvent, Buffer>();
+/**
+ * One event goes to many subscribers, and nearly always to all of them at once: the newest are serialised once. Each has its place by
+ * position; a WeakMap through which all events pass would keep them, see `InFlight`.
+ */
+const BODIES: ({ event: RecordedEvent; body: Buffer } | undefined)[] = [];
+const KEPT_BODIES = 64;
 
 /**
  * An event for the receiver's own service under Standard Webhooks signatures: as a structured or binary CloudEvent (CloudEvents HTTP
@@ -42,10 +46,11 @@ function messageOf(
 }
 
 function structuredBody(event: RecordedEvent): Buffer {
-  const known = BODIES.get(event);
-  if (known !== undefined) return known;
+  const place = event.position % KEPT_BODIES;
+  const kept = BODIES[place];
+  if (kept?.event === event) return kept.body;
   const body = json(toCloudEvent(event));
-  BODIES.set(event, body);
+  BODIES[place] = { event, body };
   return body;
 }
 
