@@ -27,7 +27,8 @@ export function contentHash(content: EventContent): string {
 
 /**
  * SHA-256 of an event at its place in the log: the byte 0 (a leaf, as in RFC 6962, so that it can stand in a Merkle tree), the content
- * hash, position, version and time of recording (milliseconds since 1970), each 64 bits big-endian; hexadecimal. `log.append` computes the same in SQL.
+ * hash, position, version and time of recording (milliseconds since 1970), each 64 bits big-endian; hexadecimal. `log.append` and
+ * `log.append_fresh` compute the same in SQL.
  */
 export function leafHash(content: string, position: number, version: number, recordedAtMs: number): string {
   const leaf = Buffer.alloc(1 + 32 + 3 * 8);
