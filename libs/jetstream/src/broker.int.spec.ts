@@ -120,6 +120,41 @@ describe('request and serve', () => {
     expect(answer.n).toBe(42);
   });
 
+  it('begins a burst of requests in several turns of the event loop, in order, and answers all of it before it is closed', async () => {
+    let turn = 0;
+    let counting = true;
+    const count = (): void => {
+      turn += 1;
+      if (counting) setImmediate(count);
+    };
+    const begun: { n: number; turn: number }[] = [];
+    let closed: Promise<void> | undefined;
+    const one = await serve('spec.burst', {
+      schema: numberSchema,
+      concurrency: 1_000,
+      handle: async ({ n }) => {
+        begun.push({ n, turn });
+        if (n === 0) {
+          count();
+          // Meanwhile everything comes to our socket.
+          blockFor(200);
+          closed = one.close();
+        }
+        await Promise.resolve();
+        return { n };
+      },
+    });
+    const numbers = Array.from({ length: 500 }, (_, n) => n);
+    const answers = await Promise.all(
+      numbers.map((n) => asking.request('spec.burst', { n }, { schema: numberSchema })),
+    );
+    counting = false;
+    await closed;
+    expect(answers.map(({ n }) => n)).toEqual(numbers);
+    expect(begun.map(({ n }) => n)).toEqual(numbers);
+    expect(new Set(begun.map((each) => each.turn)).size).toBeGreaterThan(4);
+  });
+
   it('rebuilds the error of the other side', async () => {
     await serve('spec.conflict', {
       schema: z.unknown(),

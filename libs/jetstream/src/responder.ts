@@ -1,5 +1,6 @@
 import { InFlight, TocsinError, isTocsinError } from '@tocsin/domain';
 import { inSpan } from '@tocsin/tracing';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseOrThrow } from '@tocsin/contracts';
 import { context, trace, type Context } from '@opentelemetry/api';
 import type { Msg, Subscription } from '@nats-io/transport-node';
@@ -36,12 +37,21 @@ export interface ServeOptions<S extends z.ZodType, R> {
 /** How long an answer is kept for a connection that is down. Whoever asked waits about as long. */
 const PATIENCE_MS = 5_000;
 const RETRY_MS = 100;
+/** Requests begun in one turn of the event loop, so that a burst of them does not keep back what others are answered, by Postgres say. */
+const REQUESTS_A_TURN = 16;
+/** Of more than that, this share: whatever the rate, what has arrived does not pile up. */
+const SHARE_A_TURN = 0.25;
 
 /** Answers requests on one subject. */
 export class Responder<S extends z.ZodType, R> {
   readonly #link: Link;
   readonly #options: ServeOptions<S, R>;
   readonly #subscription: Subscription;
+  /** What has come and is for a later turn of the event loop. */
+  readonly #arrived: Msg[] = [];
+  /** Requests begun in this turn. */
+  #begun = 0;
+  #turning = false;
   readonly #waiting: Msg[] = [];
   readonly #running = new InFlight();
   readonly #concurrency: number;
@@ -56,7 +66,7 @@ export class Responder<S extends z.ZodType, R> {
     this.#subscription = link.nats.subscribe(subject, {
       ...(options.queue === undefined ? {} : { queue: options.queue }),
       callback: (error, message) => {
-        if (error === null) this.#accept(message);
+        if (error === null) this.#arrive(message);
         else options.onError?.(error, subject);
       },
     });
@@ -85,7 +95,29 @@ export class Responder<S extends z.ZodType, R> {
       // No connection over which the server could be told; it has forgotten this subscription with it.
       this.#subscription.unsubscribe();
     }
+    while (this.#arrived.length > 0) await nextTurn();
     await this.#running.none();
+  }
+
+  #arrive(message: Msg): void {
+    if (this.#arrived.length === 0 && this.#begun < REQUESTS_A_TURN) {
+      this.#begun += 1;
+      this.#accept(message);
+    } else {
+      this.#arrived.push(message);
+    }
+    if (this.#turning) return;
+    this.#turning = true;
+    setImmediate(() => this.#nextTurn());
+  }
+
+  #nextTurn(): void {
+    const due = Math.max(REQUESTS_A_TURN, Math.ceil(this.#arrived.length * SHARE_A_TURN));
+    const arrived = this.#arrived.splice(0, due);
+    this.#begun = arrived.length;
+    this.#turning = arrived.length > 0;
+    if (this.#turning) setImmediate(() => this.#nextTurn());
+    for (const message of arrived) this.#accept(message);
   }
 
   #accept(message: Msg): void {
