@@ -42,6 +42,15 @@ describe('canonicalJson', () => {
     expect(canonicalJson(value).indexOf('"\\r"')).toBe(1);
   });
 
+  it('sorts objects of few members and of many alike', () => {
+    for (const many of [2, 31, 32, 33, 200]) {
+      const names = Array.from({ length: many }, (_, index) => `m${(index * 7919) % 1_009}`);
+      const value = Object.fromEntries(names.map((name) => [name, name]));
+      const spelled = names.toSorted().map((name) => `"${name}":"${name}"`);
+      expect(canonicalJson(value)).toBe(`{${spelled.join(',')}}`);
+    }
+  });
+
   it('gives a spelling that means the same value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

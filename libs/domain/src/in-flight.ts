@@ -1,9 +1,9 @@
 /**
  * Counts what is under way, for whoever has to wait until nothing is.
  *
- * A Set of promises would tell the same, and cost more than it looks: a Set (a Map and a WeakMap, too) through which thousands pass a
- * second is rebuilt again and again, each time in a new table that the dead one before still refers to. Once one of them has grown old,
- * everything that passes through survives young collections with it, and waits for a full one.
+ * A Set of promises would tell the same, and cost more than it looks: a Set (a Map, too) through which thousands pass a second is rebuilt
+ * again and again, each time in a new table that the dead one before still refers to. Once one of them has grown old, everything that
+ * passes through survives young collections with it, and waits for a full one.
  */
 export class InFlight {
   #size = 0;
