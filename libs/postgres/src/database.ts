@@ -151,7 +151,7 @@ async function run<Row>(runner: QueryRunner, sql: string, params: readonly unkno
     const result = await guard(runner, () => runner.query(sql, values, true));
     return (result.records ?? []) as Row[];
   } finally {
-    // The driver's queries outlive young collections, all of them (measured, with 8.23): what they were given must not.
+    // The driver's queries outlive young collections of the heap; what they were given must not.
     values.length = 0;
   }
 }

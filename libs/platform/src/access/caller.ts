@@ -9,7 +9,7 @@ export interface Caller {
   readonly stillAllowed: () => Promise<boolean>;
 }
 
-/** Where a call keeps its caller: on itself. A WeakMap through which all calls pass would keep them, see `InFlight`. */
+/** Where a call keeps its caller: on itself, so that there is no table through which all calls pass. */
 const CALLER = Symbol('caller');
 
 interface Carrier {

@@ -6,7 +6,7 @@ import { renderTemplate } from './template.js';
 
 /**
  * One event goes to many subscribers, and nearly always to all of them at once: the newest are serialised once. Each has its place by
- * position; a WeakMap through which all events pass would keep them, see `InFlight`.
+ * position, so that there is no table that grows with what passes.
  */
 const BODIES: ({ event: RecordedEvent; body: Buffer } | undefined)[] = [];
 const KEPT_BODIES = 64;
