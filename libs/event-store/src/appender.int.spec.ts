@@ -1,6 +1,6 @@
 import { listen, type Queryable } from '@tocsin/postgres';
 import type { Appended } from '@tocsin/contracts';
-import { isTocsinError, type EventToAppend } from '@tocsin/domain';
+import { cloudEventJson, isTocsinError, type EventToAppend } from '@tocsin/domain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LOG_CHANNEL } from './log-database.js';
 import { RecentEvents } from './recent-events.js';
@@ -72,8 +72,9 @@ describe('group commit', () => {
     expect(events).toHaveLength(4);
     const given = recent.after(head, 100);
     // In JSON there is no -0.
-    expect(JSON.parse(JSON.stringify(given))).toEqual(events);
-    expect(JSON.stringify(given?.map(({ data }) => data))).toBe(JSON.stringify(events.map(({ data }) => data)));
+    expect(JSON.parse(JSON.stringify(given?.map(({ dataJson: _, ...event }) => event)))).toEqual(events);
+    expect(given?.map(cloudEventJson)).toEqual(events.map(cloudEventJson));
+    expect(given?.every(({ dataJson }) => dataJson !== undefined)).toBe(true);
     await appender.stepDown();
   });
 

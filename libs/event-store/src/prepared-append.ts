@@ -1,5 +1,5 @@
 import type { AppendRequest } from '@tocsin/contracts';
-import { type RecordedEvent, TocsinError, derivedWebhookKey } from '@tocsin/domain';
+import { type RecordedEvent, type SpelledEvent, TocsinError, derivedWebhookKey } from '@tocsin/domain';
 import { contentHash } from './leaf-hash.js';
 import { invalid, normalTime, requireText } from './storable.js';
 
@@ -128,11 +128,11 @@ function hashOf(content: Parameters<typeof contentHash>[0], pointer: string): st
   }
 }
 
-/** The event at its place in the log, as reading it would give it. */
+/** The event at its place in the log, as reading it would give it, with its data as it is spelled there. */
 export function recordedEvent(
-  { asked, time }: PreparedEvent,
+  { asked, time, data: dataJson }: PreparedEvent,
   place: Pick<RecordedEvent, 'position' | 'version' | 'recordedAt'>,
-): RecordedEvent {
+): SpelledEvent {
   const { id, source, subject, type, extensions = {}, datacontenttype, dataschema, data } = asked;
   return {
     id,
@@ -145,6 +145,7 @@ export function recordedEvent(
     ...(datacontenttype === undefined ? {} : { datacontenttype }),
     ...(dataschema === undefined ? {} : { dataschema }),
     ...(data === undefined ? {} : { data }),
+    ...(dataJson === null ? {} : { dataJson }),
   };
 }
 

@@ -1,8 +1,8 @@
-import type { RecordedEvent } from '@tocsin/domain';
+import type { SpelledEvent } from '@tocsin/domain';
 
 /** An event with what it takes in memory, roughly. */
 export interface SizedEvent {
-  event: RecordedEvent;
+  event: SpelledEvent;
   bytes: number;
 }
 
@@ -51,7 +51,7 @@ export class RecentEvents {
   }
 
   /** Events that follow `position`, at most `limit`; undefined where the next one is not held, whether or not there is one. */
-  after(position: number, limit: number): RecordedEvent[] | undefined {
+  after(position: number, limit: number): SpelledEvent[] | undefined {
     if (position < this.#released || position >= this.#last) return undefined;
     const first = position - this.#base;
     return this.#places.slice(first, first + limit).flatMap((sized) => (sized === undefined ? [] : [sized.event]));

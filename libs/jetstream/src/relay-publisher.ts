@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { TocsinError, isTocsinError, toCloudEvent, type Clock, type Random, type RecordedEvent } from '@tocsin/domain';
+import { TocsinError, isTocsinError, cloudEventJson, type Clock, type Random, type SpelledEvent } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
 import { FRESH_EVENT_MS } from '@tocsin/tracing';
 import type { StreamInfo } from '@nats-io/jetstream';
@@ -24,7 +24,7 @@ export interface RelayOptions {
    * Events of the log with a position greater than `after`, in order, without a gap, at most `limit`; fewer where they are large, and none
    * only where the log ends.
    */
-  read: (after: number, limit: number) => Promise<RecordedEvent[]>;
+  read: (after: number, limit: number) => Promise<SpelledEvent[]>;
   /** Last committed position of the log, 0 where it is empty. Must never lag behind what has been committed. */
   head: () => Promise<number>;
   clock: Clock;
@@ -222,7 +222,7 @@ export class RelayPublisher {
     if (found?.state.last_seq !== sent) throw new SequenceRefused(sent + 1);
   }
 
-  #read(after: number): Promise<RecordedEvent[]> {
+  #read(after: number): Promise<SpelledEvent[]> {
     return this.#options.read(after, PAGE_EVENTS);
   }
 
@@ -238,7 +238,7 @@ export class RelayPublisher {
   }
 }
 
-function outgoing(event: RecordedEvent, position: number, nowMs: number): Omit<Outgoing, 'last'> {
+function outgoing(event: SpelledEvent, position: number, nowMs: number): Omit<Outgoing, 'last'> {
   if (event.position !== position) {
     throw new TocsinError('TCN_LOG_DAMAGED', `the log gave position ${event.position} where ${position} is next`);
   }
@@ -246,7 +246,7 @@ function outgoing(event: RecordedEvent, position: number, nowMs: number): Omit<O
   return {
     position,
     subject: eventSubject(event),
-    payload: Buffer.from(JSON.stringify(toCloudEvent(event)), 'utf8'),
+    payload: Buffer.from(cloudEventJson(event), 'utf8'),
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
     traced: nowMs - Date.parse(event.recordedAt) < FRESH_EVENT_MS,
   };
