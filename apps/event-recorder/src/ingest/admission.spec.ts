@@ -106,6 +106,7 @@ describe('admission', () => {
 
   it('refuses a document nested beyond the limit instead of overflowing the stack', () => {
     expect(one({ ...VALID, data: nested(MAX_DEPTH - 1) }).event.data).toBeDefined();
+    expect(refused('structured', [{ ...VALID, data: nested(MAX_DEPTH) }]).code).toBe('TCN_INVALID');
     expect(refused('structured', [{ ...VALID, data: nested(100_000) }]).code).toBe('TCN_INVALID');
   });
 

@@ -9,11 +9,12 @@ import {
   type EventToAppend,
   type ExtensionValue,
   type Fault,
+  isNestedDeeper,
   type JsonValue,
   OWN_SOURCE_PREFIX,
   TocsinError,
 } from '@tocsin/domain';
-import { isDeeperThan, MAX_BATCH_EVENTS, MAX_DEPTH, MAX_EVENT_BYTES, MAX_REQUEST_BYTES } from './event-limits.js';
+import { MAX_BATCH_EVENTS, MAX_DEPTH, MAX_EVENT_BYTES, MAX_REQUEST_BYTES } from './event-limits.js';
 import type { IncomingEvents } from './http-cloudevents.js';
 import { payloadFaults } from './payload-rules.js';
 
@@ -89,7 +90,7 @@ interface Verdict {
 }
 
 function examine(value: JsonValue, context: AdmissionContext): Verdict {
-  if (isDeeperThan(value, MAX_DEPTH)) {
+  if (isNestedDeeper(value, MAX_DEPTH)) {
     return { bytes: 0, faults: [{ pointer: '', detail: `is nested deeper than ${MAX_DEPTH} levels` }], forbidden: [] };
   }
   const json = JSON.stringify(value);

@@ -1,5 +1,3 @@
-import type { JsonValue } from '@tocsin/domain';
-
 /**
  * Bytes one event may have as compact JSON: 256 KiB. What is delivered to a webhook may not be larger (POLICY.md § 2), and the
  * relayed message stays far below the 1 MiB that a NATS server takes by default.
@@ -26,10 +24,3 @@ export const MAX_REQUEST_BYTES = 896 * 1024;
  * stack of the process.
  */
 export const MAX_DEPTH = 64;
-
-/** Is `value` nested deeper than `levels`? Goes no deeper itself. */
-export function isDeeperThan(value: JsonValue, levels: number): boolean {
-  if (levels < 0) return true;
-  if (value === null || typeof value !== 'object') return false;
-  return Object.values(value).some((item) => isDeeperThan(item, levels - 1));
-}

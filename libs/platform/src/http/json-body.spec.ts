@@ -15,7 +15,10 @@ describe('parseJsonBody', () => {
     expect(() => parse(nested(JSON_MAX_DEPTH + 1))).toThrow('nested more than 100 levels');
   });
 
-  it('counts brackets that are no text', () => {
+  it('counts arrays and objects, wherever they stand, and no brackets in text', () => {
+    const chain = (depth: number): string => (depth === 0 ? '[]' : `{"a":1,"b":[{},${chain(depth - 1)}]}`);
+    expect(() => parse(chain(49))).not.toThrow();
+    expect(() => parse(chain(50))).toThrow('nested more than 100 levels');
     expect(() => parse(JSON.stringify({ a: '[{"\\'.repeat(200), b: [1] }))).not.toThrow();
     expect(() => parse(`[${'[],'.repeat(200)}{}]`)).not.toThrow();
   });

@@ -1,4 +1,4 @@
-import { type JsonValue, TocsinError } from '@tocsin/domain';
+import { isNestedDeeper, type JsonValue, TocsinError } from '@tocsin/domain';
 import { findJsonFault } from './json-fault.js';
 
 /** Deepest nesting that is taken. Nothing of ours goes past 20; validators recurse, so a mebibyte of "[" must not reach them. */
@@ -12,6 +12,8 @@ export const JSON_MEDIA_TYPES = [
   'application/merge-patch+json',
 ] as const;
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * The value of a JSON body.
  * @throws TocsinError `TCN_MALFORMED` that says what is wrong and where
@@ -19,7 +21,7 @@ export const JSON_MEDIA_TYPES = [
 export function parseJsonBody(body: Uint8Array): JsonValue {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    text = UTF_8.decode(body);
   } catch (cause) {
     throw new TocsinError('TCN_MALFORMED', 'the body is not UTF-8', { cause });
   }
@@ -31,21 +33,10 @@ export function parseJsonBody(body: Uint8Array): JsonValue {
     const where = fault === undefined ? '' : `: line ${fault.line}, column ${fault.column}: ${fault.detail}`;
     throw new TocsinError('TCN_MALFORMED', `the body is not JSON${where}`, { cause });
   }
-  if (depthExceeds(text, JSON_MAX_DEPTH)) {
+  if (isNestedDeeper(value, JSON_MAX_DEPTH)) {
     throw new TocsinError('TCN_MALFORMED', `the body is nested more than ${JSON_MAX_DEPTH} levels deep`);
   }
   return value;
-}
-
-/** Of a text that is JSON. */
-function depthExceeds(text: string, limit: number): boolean {
-  let depth = 0;
-  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
-    if (match[0] === '[' || match[0] === '{') depth += 1;
-    else if (match[0] === ']' || match[0] === '}') depth -= 1;
-    if (depth > limit) return true;
-  }
-  return false;
 }
 
 /** A parsed `Content-Type`. */
