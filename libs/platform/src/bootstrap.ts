@@ -14,6 +14,7 @@ import { API_DESCRIPTION } from './openapi/api-description.js';
 import { ApiDocument } from './openapi/api-document.js';
 import { DocsController } from './openapi/docs.controller.js';
 import { PLATFORM_API } from './openapi/platform-api.js';
+import { withoutPretenuring } from './pretenuring.js';
 import type { ServiceContext } from './service-context.js';
 import { stopOnSignals } from './signals.js';
 import { observeReadiness } from './telemetry/readiness-metrics.js';
@@ -66,6 +67,7 @@ class PlatformModule {}
  * @throws TocsinError `TCN_PORT_IN_USE` naming host and port, before any module was started; whatever a module throws at its start
  */
 export async function bootstrap(module: DynamicModule | Type, options: BootstrapOptions): Promise<RunningApp> {
+  withoutPretenuring(process.execArgv);
   const { context } = options;
   const logger = context.logger.child({ module: 'http' });
   const front = new HttpFront();
