@@ -1,17 +1,17 @@
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { closedLoop, type LoadResult, openLoop } from './load.js';
-import { measureBaseline } from './log-baseline.js';
+import { closedLoop, type LoadResult, openLoop, type Send } from './load.js';
+import { type Baselines, measureBaseline } from './log-baseline.js';
 import { measureBig } from './log-big.js';
 import { Stage } from './log-stage.js';
 
-// npm run bench:log -- [--big] [--events 3000000] [--seconds 4] [--json]
+// npm run bench:log -- [--big] [--events 3000000] [--seconds 6] [--json]
 const { values } = parseArgs({
   options: {
     big: { type: 'boolean', default: false },
     events: { type: 'string', default: '3000000' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '6' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -25,10 +25,14 @@ interface Line {
   what: string;
   /** Events per second. */
   rate?: number;
-  /** To the raw batched insert. */
+  /** To the raw batched insert of the log's rows. */
   ofBatched?: number;
-  /** To one raw connection committing one row at a time. */
+  /** To one raw connection committing one of the log's rows at a time. */
   ofSingle?: number;
+  /** To the raw batched insert into a table without the log's columns and indexes. */
+  ofBareBatched?: number;
+  /** To one raw connection committing one row at a time into that table. */
+  ofBareSingle?: number;
   p50Ms?: number;
   p99Ms?: number;
   refused?: number;
@@ -37,61 +41,109 @@ interface Line {
   reached?: boolean;
 }
 
+/** What is aimed at, and how a line shows that it was reached. */
+interface Aim {
+  aim: string;
+  reached: (line: Line) => boolean;
+}
+
+const SINGLE: Aim = { aim: '≥ 5 × one row a commit', reached: ({ ofSingle = 0 }) => ofSingle >= 5 };
+const BATCHED: Aim = { aim: '≥ 0.4 × raw batched', reached: ({ ofBatched = 0 }) => ofBatched >= 0.4 };
+const PROMPT: Aim = { aim: 'p99 < 20 ms', reached: ({ p99Ms = Infinity }) => p99Ms < 20 };
+const RELAY: Aim = { aim: '≥ 10000/s', reached: ({ rate = 0 }) => rate >= 10_000 };
+
 const lines: Line[] = [];
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const note = (line: Line): void => {
-  lines.push(line);
-  say(`  ${line.what}`);
-};
+const baselines: Baselines[] = [];
 
 async function measure(stage: Stage): Promise<void> {
-  say('raw baseline');
-  const baseline = await measureBaseline(stage.postgres.url, seconds);
-  const ratios = (rate: number) => ({ rate, ofBatched: rate / baseline.batched, ofSingle: rate / baseline.single });
-  note({ what: 'raw pg, batches of 1000, bare table', ...ratios(baseline.batched) });
-  note({ what: 'raw pg, batches of 1000, same indexes', ...ratios(baseline.batchedIndexed) });
-  note({ what: 'raw pg, one row a commit, one connection', ...ratios(baseline.single) });
-
+  // It makes the tables whose like the baseline fills; with nothing to do it costs next to nothing.
   await stage.startRecorder();
   for (const [how, path] of [
     ['NATS', (count: number) => stage.overNats(count)],
     ['HTTP', (count: number) => stage.overHttp(count)],
   ] as const) {
-    say(`appends over ${how}`);
-    for (const perRequest of [1, BATCH]) {
-      let most = 0;
-      for (const clients of CLIENTS) {
-        const result = await closedLoop(clients, seconds, perRequest, path(perRequest));
-        const size = perRequest === 1 ? 'single' : `batch of ${perRequest}`;
-        const line = { what: `${how}, ${clients} clients, ${size}`, ...ratios(result.rate), ...latencies(result) };
-        note({ ...line, ...aimOf(clients, perRequest, line) });
-        if (clients === 64) most = result.rate;
-      }
-      if (perRequest > 1) continue;
-      // What half the load does, not what the relay still owes of the most there can be.
-      await stage.untilRelayed();
+    const single = await beside(stage, `single appends over ${how}`, async (note) => {
+      await appends(note, how, 1, path(1));
+    });
+    // What half the load does, not what the relay still owes of the most there can be.
+    await stage.untilRelayed();
+    await beside(stage, `half of that over ${how}`, async (note) => {
+      const most = single.find(({ what }) => what.includes(' 64 clients'))?.rate ?? Number.NaN;
       const half = await openLoop(most / 2, seconds, 1, path(1));
-      const what = `${how}, single, half of 64 clients’ load`;
-      note({ what, ...ratios(half.rate), ...latencies(half), aim: 'p99 < 20 ms', reached: half.p99Ms < 20 });
-    }
+      note({ what: `${how}, single, half of 64 clients’ load`, rate: half.rate, ...latencies(half) }, PROMPT);
+    });
+    await beside(stage, `batches over ${how}`, async (note) => {
+      await appends(note, how, BATCH, path(BATCH));
+    });
   }
-  await measureRelay(stage, ratios);
+  await beside(stage, 'relay', async (note) => measureRelay(stage, note));
+  lines.unshift(...rawLines());
+}
+
+type Note = (line: Line, aim?: Aim) => void;
+
+/** Ratios are to a raw baseline right before and right after: a shared machine is not equally fast for long. */
+async function beside(stage: Stage, what: string, work: (note: Note) => Promise<void>): Promise<Line[]> {
+  say(what);
+  const noted: { line: Line; aim: Aim | undefined }[] = [];
+  const raw = () => measureBaseline(stage.postgres.url, seconds / 4);
+  const before = await raw();
+  await work((line, aim) => noted.push({ line, aim }));
+  const around = [before, await raw()];
+  baselines.push(...around);
+  const measured = noted.map(({ line, aim }): Line => {
+    const compared = { ...line, ...ratios(line.rate ?? Number.NaN, around) };
+    return aim === undefined ? compared : { ...compared, aim: aim.aim, reached: aim.reached(compared) };
+  });
+  lines.push(...measured);
+  return measured;
+}
+
+function ratios(rate: number, around: readonly Baselines[]): Partial<Line> {
+  return {
+    ofBatched: rate / mean(around.map(({ log }) => log.batched)),
+    ofSingle: rate / mean(around.map(({ log }) => log.single)),
+    ofBareBatched: rate / mean(around.map(({ bare }) => bare.batched)),
+    ofBareSingle: rate / mean(around.map(({ bare }) => bare.single)),
+  };
+}
+
+function mean(rates: readonly number[]): number {
+  return rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+}
+
+/** The raw baseline, all of it. */
+function rawLines(): Line[] {
+  const line = (what: string, rateOf: (baselines: Baselines) => number): Line => {
+    const rate = mean(baselines.map(rateOf));
+    return { what: `raw pg, ${what}`, rate, ...ratios(rate, baselines) };
+  };
+  return [
+    line('batches of 1000, rows of the log', ({ log }) => log.batched),
+    line('one row a commit, rows of the log', ({ log }) => log.single),
+    line('batches of 1000, bare table', ({ bare }) => bare.batched),
+    line('one row a commit, bare table', ({ bare }) => bare.single),
+  ];
+}
+
+async function appends(note: Note, how: string, perRequest: number, send: Send): Promise<void> {
+  for (const clients of CLIENTS) {
+    const result = await closedLoop(clients, seconds, perRequest, send);
+    const size = perRequest === 1 ? 'single' : `batch of ${perRequest}`;
+    const line = { what: `${how}, ${clients} clients, ${size}`, rate: result.rate, ...latencies(result) };
+    note(line, how !== 'NATS' || clients !== 64 ? undefined : perRequest === 1 ? SINGLE : BATCHED);
+  }
 }
 
 /** The store is wiped, and the relay fills it again: how fast it can be, with nothing else to do. */
-async function measureRelay(stage: Stage, ratios: (rate: number) => Partial<Line>): Promise<void> {
-  say('relay');
+async function measureRelay(stage: Stage, note: Note): Promise<void> {
   const head = await stage.untilRelayed();
   await stage.wipeBroker();
   const first = await filledTo(stage, 1);
   const last = await filledTo(stage, head);
   const rate = (last.position - first.position) / ((last.atMs - first.atMs) / 1000);
-  note({
-    what: `relay, ${head} events into an empty stream`,
-    ...ratios(rate),
-    aim: '≥ 10000/s',
-    reached: rate >= 10_000,
-  });
+  note({ what: `relay, ${head} events into an empty stream`, rate }, RELAY);
 }
 
 async function filledTo(stage: Stage, wanted: number): Promise<{ position: number; atMs: number }> {
@@ -106,12 +158,6 @@ function latencies({ p50Ms, p99Ms, refused }: LoadResult): Partial<Line> {
   return { p50Ms, p99Ms, ...(refused === 0 ? {} : { refused }) };
 }
 
-function aimOf(clients: number, perRequest: number, line: Line): Partial<Line> {
-  if (clients !== 64) return {};
-  if (perRequest === 1) return { aim: '≥ 5 × one row a commit', reached: (line.ofSingle ?? 0) >= 5 };
-  return { aim: '≥ 0.4 × raw batched', reached: (line.ofBatched ?? 0) >= 0.4 };
-}
-
 function table(): string {
   const figure = (value: number | undefined, digits: number): string => value?.toFixed(digits) ?? '';
   const rows = lines.map((line) => [
@@ -119,18 +165,31 @@ function table(): string {
     figure(line.rate, 0),
     figure(line.ofBatched, 2),
     figure(line.ofSingle, 2),
+    figure(line.ofBareBatched, 2),
+    figure(line.ofBareSingle, 2),
     figure(line.p50Ms, 1),
     figure(line.p99Ms, 1),
     line.aim === undefined ? '' : `${line.reached === true ? 'yes' : 'NO '} ${line.aim}`,
     line.refused === undefined ? '' : `${line.refused} refused`,
   ]);
-  const head = ['', 'events/s', '× batched', '× single', 'p50 ms', 'p99 ms', 'aim', ''];
+  const head = [
+    '',
+    'events/s',
+    '× batched',
+    '× single',
+    '× bare batched',
+    '× bare single',
+    'p50 ms',
+    'p99 ms',
+    'aim',
+    '',
+  ];
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
   return [head, ...rows]
     .map((row) =>
       row
         .map((cell, column) =>
-          column === 0 || column > 5 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+          column === 0 || column > 7 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
         )
         .join('  ')
         .trimEnd(),
