@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +38,14 @@ describe('takeLock', () => {
       await taken[0]!.release();
     }
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('says so of a lock that cannot be read, and leaves it alone', async () => {
+    // Permissions do not keep root from reading, a folder does.
+    await mkdir(path);
+    await expect(takeLock(path)).rejects.toMatchObject({ code: 'TCN_DATA_DIR' });
+    await expect(takeLock(path)).rejects.toThrow(path);
+    expect(await readdir(folder)).toEqual(['lock']);
   });
 
   it('takes over where a process was killed in the middle of taking over', async () => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from './errno.js';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
+import { readIfThere } from './read-if-there.js';
 
 /** A lock that ends with its holder: a file naming a process, void as soon as that process is gone, however it ended. */
 export interface FileLock {
@@ -22,7 +23,10 @@ interface LockContent extends ProcessIdentity {
   token: string;
 }
 
-/** Takes the lock `path` for this process, or tells who holds it. The folder must exist. */
+/**
+ * Takes the lock `path` for this process, or tells who holds it. The folder must exist.
+ * @throws TocsinError TCN_DATA_DIR if there is a lock that cannot be read; the system's error where the folder cannot be written
+ */
 export async function takeLock(path: string): Promise<FileLock | LockHeld> {
   const me = await identify(process.pid);
   if (me === undefined) throw new Error('this process cannot find itself in the process table');
@@ -74,7 +78,7 @@ async function removeStale(path: string, stale: LockContent, draft: string): Pro
 }
 
 async function readLock(path: string): Promise<LockContent | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const text = await readIfThere(path);
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text) as LockContent;

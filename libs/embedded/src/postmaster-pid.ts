@@ -1,7 +1,8 @@
 import { TocsinError } from '@tocsin/domain';
-import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
+import { readdir, readlink, realpath, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readIfThere } from './read-if-there.js';
 
 // Sessions whose postmaster was killed notice within milliseconds, unless a statement keeps them.
 const STRAGGLER_MS = 10_000;
@@ -41,7 +42,7 @@ export async function clearStalePidFile(dataDir: string): Promise<void> {
 }
 
 async function readPidFile(dataDir: string): Promise<string[] | undefined> {
-  const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch(() => undefined);
+  const text = await readIfThere(join(dataDir, 'postmaster.pid'));
   return text?.split('\n');
 }
 

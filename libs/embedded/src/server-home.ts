@@ -1,11 +1,12 @@
-import { TocsinError } from '@tocsin/domain';
+import { isTocsinError, TocsinError } from '@tocsin/domain';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeLock, type FileLock } from './file-lock.js';
 import { startGuardian } from './guardian.js';
 import { rotateLog, tailOf } from './log-file.js';
 import { identify, isRunning, signal, waitUntilGone, type ProcessIdentity } from './process-identity.js';
+import { readIfThere } from './read-if-there.js';
 import { RunningServer, type Launch, type ServerKind } from './running-server.js';
 
 // A data folder whose server is being stopped or was killed by this process may be taken again by the same process at once.
@@ -28,6 +29,7 @@ export class ServerHome {
     const lock = await mkdir(dir, { recursive: true })
       .then(() => takeLock(join(dir, 'lock')))
       .catch((error: unknown) => {
+        if (isTocsinError(error)) throw error;
         throw new TocsinError('TCN_DATA_DIR', `${dir} cannot be used as data directory: ${String(error)}`, {
           cause: error,
         });
@@ -124,7 +126,7 @@ export class ServerHome {
   }
 
   private async stopOrphan(): Promise<void> {
-    const text = await readFile(this.recordPath, 'utf8').catch(() => undefined);
+    const text = await readIfThere(this.recordPath);
     if (text === undefined) return;
     let orphan: ProcessIdentity;
     try {
