@@ -16,7 +16,9 @@ const PROGRAM = `
   const postgres = await startPostgres({ dataDir: folder + '/pg', durability: 'fast' });
   const nats = await startNats({ dataDir: folder + '/nats' });
   console.log(JSON.stringify([postgres.pid, nats.pid]));
+  // Where it is to finish, it does so when it has been told.
   if (keep === 'keep') setInterval(() => {}, 1000);
+  else process.stdin.resume();
 `;
 
 let folder: string;
@@ -45,11 +47,13 @@ async function startInParent(keep: 'keep' | 'finish'): Promise<ProcessIdentity[]
       folder,
       keep,
     ],
-    { cwd: join(import.meta.dirname, '..'), stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+    { cwd: join(import.meta.dirname, '..'), stdio: ['pipe', 'pipe', 'inherit'], detached: true },
   );
   const [line] = (await once(createInterface({ input: parent.stdout! }), 'line')) as [string];
   const found = await Promise.all((JSON.parse(line) as number[]).map((pid) => identify(pid)));
   expect(found).not.toContain(undefined);
+  // Only now: what ends with it could not be looked at any more.
+  parent.stdin!.end();
   return found as ProcessIdentity[];
 }
 
