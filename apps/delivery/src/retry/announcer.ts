@@ -1,8 +1,7 @@
 import { appendReplySchema, RPC } from '@tocsin/contracts';
 import { isTocsinError } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
-import type { Logger } from '@tocsin/platform';
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, pause } from '@tocsin/platform';
 import type { AnnouncementRecord } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 
@@ -53,7 +52,7 @@ export class Announcer {
         if (!isTocsinError(error) || error.retryable) {
           this.parts.logger.warn({ err: error, event: next.event }, 'event not appended, trying again');
           // Aborted while waiting is what ends the wait.
-          await delay(waitMs, undefined, { signal: this.signal }).catch(() => undefined);
+          await pause(waitMs, this.signal);
           waitMs = Math.min(waitMs * 2, RETRY_MAX_MS);
           continue;
         }

@@ -1,8 +1,7 @@
 import type { SubscriptionSpec } from '@tocsin/contracts';
 import { askFilter } from '@tocsin/cel';
 import { type Clock, clauseMatches, type RecordedEvent } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, pause } from '@tocsin/platform';
 import type { ParkedRecord } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 import type { LogSource } from '../match/log-source.js';
@@ -169,7 +168,7 @@ export class Backlog {
       } catch (error) {
         this.parts.logger.warn({ err: error, subscription }, 'cannot read on for a parked subscription, trying again');
         // Aborted while waiting is what ends the wait.
-        await delay(RETRY_MS, undefined, { signal: this.host.stopping }).catch(() => undefined);
+        await pause(RETRY_MS, this.host.stopping);
       }
     }
   }

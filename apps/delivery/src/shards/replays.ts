@@ -1,8 +1,7 @@
 import { replayRequestedSchema } from '@tocsin/contracts';
 import { askFilter } from '@tocsin/cel';
 import { clauseMatches, type Clock, type RecordedEvent } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, pause } from '@tocsin/platform';
 import { deliveryKey, type ReplayRecord } from '../ledger/records.js';
 import type { ShardLedger } from '../ledger/shard-ledger.js';
 import type { LogSource } from '../match/log-source.js';
@@ -103,7 +102,7 @@ export class Replays {
       } catch (error) {
         this.parts.logger.warn({ err: error, replay: record }, 'cannot read on for a replay, trying again');
         // Aborted while waiting is what ends the wait.
-        await delay(RETRY_MS, undefined, { signal: this.host.stopping }).catch(() => undefined);
+        await pause(RETRY_MS, this.host.stopping);
       }
     }
   }
@@ -127,7 +126,7 @@ export class Replays {
   /** The row stays until a reading that begins at the checkpoint no longer meets the request. */
   async #finish(key: string, record: ReplayRecord): Promise<void> {
     while (!this.host.stopping.aborted && this.host.ledger.checkpoint < record.position) {
-      await delay(RETRY_MS, undefined, { signal: this.host.stopping }).catch(() => undefined);
+      await pause(RETRY_MS, this.host.stopping);
     }
     if (!this.#active.delete(key) || this.host.stopping.aborted) return;
     this.host.ledger.note((batch) => batch.replay(record.subscription, record.position, null));

@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Appended, AppendRequest } from '@tocsin/contracts';
 import { isTocsinError, type Random, TocsinError } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import { activeSpanContext, inSpan } from '@tocsin/tracing';
 import { AppendStatistics } from './append-statistics.js';
 import type { LocalLeader } from './log-writer.js';
@@ -135,7 +134,7 @@ export class AppendLeader implements LocalLeader {
           this.parts.logger.warn({ err: error }, 'cannot stand for election to lead the log');
         this.#electionError = message;
       }
-      await delay(POLL_MS * (0.75 + this.parts.random() / 2), undefined, { signal }).catch(() => undefined);
+      await pause(POLL_MS * (0.75 + this.parts.random() / 2), signal);
     }
   }
 

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, isTocsinError, type Random, TocsinError } from '@tocsin/domain';
+import { pause } from '@tocsin/platform';
 
 /** First pause between attempts, in milliseconds; doubled each time up to {@link MAX_PAUSE_MS}. */
 const FIRST_PAUSE_MS = 25;
@@ -37,7 +37,7 @@ export async function retryWithin<T>(options: RetryOptions, attempt: (remainingM
       // Half fixed, half random: many waiting callers must not return in one wave.
       const waitMs = Math.max(error.retryAfterMs ?? 0, pauseMs * (0.5 + random() / 2));
       if (clock.monotonicMs() + waitMs >= endMs) throw error;
-      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+      await pause(waitMs, signal);
     }
   }
 }

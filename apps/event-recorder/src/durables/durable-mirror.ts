@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DURABLE_RPC, durablePositionRequestSchema } from '@tocsin/contracts';
 import { type Clock, isTocsinError } from '@tocsin/domain';
 import type { Broker, EventDurables } from '@tocsin/jetstream';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import type { LeaderDuty } from '../append/append-leader.js';
 import type { DurableTable } from './durable-table.js';
 import { planMirror } from './mirror-plan.js';
@@ -74,7 +74,7 @@ export class DurableMirror implements LeaderDuty {
       } catch (error) {
         if (!signal.aborted) this.#report(error);
       }
-      await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      await pause(LOOK_MS, signal);
     }
   }
 

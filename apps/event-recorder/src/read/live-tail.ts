@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EventStore } from '@tocsin/contracts';
 import { eventLabels, labelsContain, type RecordedEvent, typeMatches } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import { type LogFilter, readBounded, serialize, type SerializedEvent } from './bounded-page.js';
 import { Wakeup } from './wakeup.js';
 
@@ -151,7 +150,7 @@ export class LiveTail {
         if (!this.#nudged) await this.#stale.wait(POLL_MS, signal);
       } catch (error) {
         this.logger.warn({ err: error }, 'cannot read the head of the log for its followers');
-        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RETRY_MS, signal);
       }
     }
   }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
 import {
@@ -11,7 +10,7 @@ import {
   type Random,
   type RecordedEvent,
 } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import { AppendTurns } from '../report/append-turns.js';
 import type { HealthLog } from '../report/health-log.js';
 
@@ -141,7 +140,7 @@ class Account<Standing, Observed> {
           this.#events = undefined;
         } else if (isTocsinError(error) && error.retryable) {
           const waitMs = Math.max(retryMs * (0.5 + this.#deps.random()), error.retryAfterMs ?? 0);
-          await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => undefined);
+          await pause(waitMs, this.#signal);
           retryMs = Math.min(retryMs * 2, RETRY_MS.longest);
         } else {
           this.#deps.logger.error({ err: error, subject: this.#topic.subject }, 'the log refuses a fact');

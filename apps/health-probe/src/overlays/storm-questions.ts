@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   PROBE_RPC,
   STORM_MEMBERS_AT_ONCE,
@@ -8,7 +7,7 @@ import {
 } from '@tocsin/contracts';
 import type { Clock } from '@tocsin/domain';
 import type { Broker } from '@tocsin/jetstream';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 
 /** How often the keeper is asked about those who wait, all of them in one question. Whoever is the first is asked about at once. */
 const PERIOD_MS = 250;
@@ -100,7 +99,7 @@ export class StormQuestions {
       for (let start = 0; start < members.length && !signal.aborted; start += STORM_MEMBERS_AT_ONCE) {
         await this.#askKeeper(question, members.slice(start, start + STORM_MEMBERS_AT_ONCE));
       }
-      if (question.members.size > 0) await sleep(PERIOD_MS, undefined, { signal }).catch(() => undefined);
+      if (question.members.size > 0) await pause(PERIOD_MS, signal);
     }
     if (!signal.aborted) this.#questions.delete(question.group);
   }

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
 import { isTocsinError, newId, type Clock, type EventToAppend, type JsonObject } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import type { HealthLog } from './health-log.js';
 
 const RETRY_MS = { first: 100, longest: 5_000 };
@@ -55,7 +54,7 @@ export class Journal {
       } catch (error) {
         if (signal.aborted) return;
         if (isTocsinError(error) && error.retryable) {
-          await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+          await pause(retryMs, signal);
           retryMs = Math.min(retryMs * 2, RETRY_MS.longest);
         } else {
           this.#logger.error({ err: error, event }, 'the log refuses an event of this observer');

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
 import { episodeId, isTocsinError, newId, type Clock, type EventToAppend, type RecordedEvent } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
 import { Stopping } from './stopping.js';
@@ -82,7 +81,7 @@ export class MaintenanceJournal {
         if (signal.aborted) return;
         const level = isTocsinError(error, 'TCN_VERSION_CONFLICT') ? 'debug' : 'warn';
         this.#deps.logger[level]({ err: error, targets: batch.length }, 'maintenance cannot be told yet');
-        await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+        await pause(retryMs, signal);
         retryMs = Math.min(retryMs * 2, RETRY_MS.longest);
       }
     }

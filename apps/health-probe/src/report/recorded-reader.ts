@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isTocsinError } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
 import { lifeSubject, recordedState, type RecordedState } from './recorded-state.js';
@@ -64,7 +63,7 @@ export class RecordedReader {
           continue;
         }
         this.#logger.warn({ err: error, targets: this.#wanted.size, retryMs }, 'announced states cannot be read yet');
-        await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+        await pause(retryMs, signal);
         retryMs = Math.min(retryMs * 2, RETRY_MS.longest);
       }
     }

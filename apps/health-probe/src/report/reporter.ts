@@ -9,9 +9,8 @@ import {
   type Random,
   type Transition,
 } from '@tocsin/domain';
-import type { Logger } from '@tocsin/platform';
+import { type Logger, pause } from '@tocsin/platform';
 import { withSpan } from '@tocsin/tracing';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Overlays } from '../overlays/overlays.js';
 import type { Target } from '../targets/target.js';
 import { letGo, openAccount, saysTheSame, stateAfter, type Account, type PendingEvent } from './account.js';
@@ -174,9 +173,7 @@ export class Reporter {
         } else if (isTocsinError(error) && error.retryable) {
           const level = retryMs === RETRY_MS.first ? 'warn' : 'debug';
           this.#deps.logger[level]({ err: error, subject: account.target.subject, retryMs }, 'a change is held back');
-          await sleep(Math.max(retryMs * (0.5 + this.#deps.random()), error.retryAfterMs ?? 0), undefined, {
-            signal: this.#abort.signal,
-          }).catch(() => undefined);
+          await pause(Math.max(retryMs * (0.5 + this.#deps.random()), error.retryAfterMs ?? 0), this.#abort.signal);
           retryMs = Math.min(retryMs * 2, RETRY_MS.longest);
         } else {
           // It will be confirmed and tried again as long as what is observed differs from what is recorded.

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isIsolated, mayRejoin, type Clock } from '@tocsin/domain';
+import { pause } from '@tocsin/platform';
 import type { Doubts } from './doubts.js';
 
 /** How often the canaries are looked at when nothing seems amiss. */
@@ -71,7 +71,7 @@ export class IsolationWatch {
       return;
     }
     if (!mayRejoin(canaries)) {
-      await sleep(CONFIRM_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      await pause(CONFIRM_MS, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       const again = await this.#deps.canaries();
       if (!mayRejoin(again)) {

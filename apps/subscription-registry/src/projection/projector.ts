@@ -1,5 +1,5 @@
 import { type Clock, type RecordedEvent, TocsinError } from '@tocsin/domain';
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '@tocsin/platform';
 import { ProjectionGap } from './projection-store.js';
 
 /** A request waits this long for its own write; the relay's usual way takes milliseconds, a failover of the append leader 2 s. */
@@ -180,11 +180,6 @@ export class Projector {
     this.#stuck = error;
     if (!known) this.#onStuck(error, this.#reached);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  // Aborted while waiting is what ends the wait, not a failure.
-  await delay(ms, undefined, { signal }).catch(() => undefined);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,7 +1,7 @@
 import { REGISTRY_EVENTS, type WatchedTarget, watchedTargetSchema } from '@tocsin/contracts';
 import { isTocsinError, type RecordedEvent } from '@tocsin/domain';
 import type { KeyValue, Watch } from '@tocsin/jetstream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '@tocsin/platform';
 import type { ProjectionListener } from '../projection/projector.js';
 import type { FeedSource } from './feed-source.js';
 
@@ -114,7 +114,7 @@ export class ObserverFeed implements ProjectionListener {
       } catch (error) {
         this.#converged = false;
         this.#onError(error);
-        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RETRY_MS, signal);
         this.#compareAll();
       }
     }

@@ -1,7 +1,7 @@
 import { HEALTH_PROBE_SOURCE, REGISTRY_EVENTS, type TargetKind } from '@tocsin/contracts';
 import { type Clock, isTocsinError, type RecordedEvent } from '@tocsin/domain';
+import { pause } from '@tocsin/platform';
 import type { Queryable } from '@tocsin/postgres';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RegistryLog } from '../log/registry-log.js';
 import type { ProjectionListener } from '../projection/projector.js';
 import { closingEvent } from './closing-event.js';
@@ -70,7 +70,7 @@ export class OutageCloser implements ProjectionListener {
       } catch (error) {
         this.#due = true;
         this.#onError(error);
-        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RETRY_MS, signal);
       }
     }
   }

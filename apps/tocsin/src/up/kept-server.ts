@@ -1,5 +1,4 @@
-import type { Logger } from '@tocsin/platform';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Logger, pause } from '@tocsin/platform';
 
 /** An embedded server as this process needs it. */
 export interface Server {
@@ -58,7 +57,7 @@ export class KeptServer {
       this.logger.error({ server: this.name, inMs: pauseMs }, `${this.name} has ended by itself, starting it again`);
       const { port } = this.server;
       for (let started = false; !started;) {
-        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+        await pause(pauseMs, signal);
         if (signal.aborted) return;
         pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
         started = await this.#restart(port, pauseMs);
