@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { RetriedReporter } from './tools/retried-reporter.js';
 
 // Libraries are tested from source: the condition stands in both places because vitest resolves some imports as a server would.
 // `import` must not: vitest hands the list to Node, whose `require` would then get ESM where a package has both.
@@ -26,6 +27,7 @@ const servers = {
 export default defineConfig({
   ...base,
   test: {
+    reporters: ['default', new RetriedReporter()],
     projects: [
       {
         ...base,
