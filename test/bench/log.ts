@@ -63,13 +63,13 @@ async function measure(stage: Stage): Promise<void> {
     ['NATS', (count: number) => stage.overNats(count)],
     ['HTTP', (count: number) => stage.overHttp(count)],
   ] as const) {
-    const single = await beside(stage, `single appends over ${how}`, async (note) => {
-      await appends(note, how, 1, path(1));
+    let most = Number.NaN;
+    await beside(stage, `single appends over ${how}`, async (note) => {
+      most = await appends(note, how, 1, path(1));
     });
     // What half the load does, not what the relay still owes of the most there can be.
     await stage.untilRelayed();
     await beside(stage, `half of that over ${how}`, async (note) => {
-      const most = single.find(({ what }) => what.includes(' 64 clients'))?.rate ?? Number.NaN;
       const half = await openLoop(most / 2, seconds, 1, path(1));
       note({ what: `${how}, single, half of 64 clients’ load`, rate: half.rate, ...latencies(half) }, PROMPT);
     });
@@ -84,7 +84,7 @@ async function measure(stage: Stage): Promise<void> {
 type Note = (line: Line, aim?: Aim) => void;
 
 /** Ratios are to a raw baseline right before and right after: a shared machine is not equally fast for long. */
-async function beside(stage: Stage, what: string, work: (note: Note) => Promise<void>): Promise<Line[]> {
+async function beside(stage: Stage, what: string, work: (note: Note) => Promise<void>): Promise<void> {
   say(what);
   const noted: { line: Line; aim: Aim | undefined }[] = [];
   const raw = () => measureBaseline(stage.postgres.url, seconds / 4);
@@ -92,12 +92,10 @@ async function beside(stage: Stage, what: string, work: (note: Note) => Promise<
   await work((line, aim) => noted.push({ line, aim }));
   const around = [before, await raw()];
   baselines.push(...around);
-  const measured = noted.map(({ line, aim }): Line => {
+  for (const { line, aim } of noted) {
     const compared = { ...line, ...ratios(line.rate ?? Number.NaN, around) };
-    return aim === undefined ? compared : { ...compared, aim: aim.aim, reached: aim.reached(compared) };
-  });
-  lines.push(...measured);
-  return measured;
+    lines.push(aim === undefined ? compared : { ...compared, aim: aim.aim, reached: aim.reached(compared) });
+  }
 }
 
 function ratios(rate: number, around: readonly Baselines[]): Partial<Line> {
@@ -127,13 +125,17 @@ function rawLines(): Line[] {
   ];
 }
 
-async function appends(note: Note, how: string, perRequest: number, send: Send): Promise<void> {
+/** Resolves to the events per second of 64 clients. */
+async function appends(note: Note, how: string, perRequest: number, send: Send): Promise<number> {
+  let most = Number.NaN;
   for (const clients of CLIENTS) {
     const result = await closedLoop(clients, seconds, perRequest, send);
+    if (clients === 64) most = result.rate;
     const size = perRequest === 1 ? 'single' : `batch of ${perRequest}`;
     const line = { what: `${how}, ${clients} clients, ${size}`, rate: result.rate, ...latencies(result) };
     note(line, how !== 'NATS' || clients !== 64 ? undefined : perRequest === 1 ? SINGLE : BATCHED);
   }
+  return most;
 }
 
 /** The store is wiped, and the relay fills it again: how fast it can be, with nothing else to do. */
