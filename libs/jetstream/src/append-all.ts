@@ -22,7 +22,7 @@ const COMMIT_TIMEOUT_MS = 30_000;
 export async function appendAll(broker: Pick<Broker, 'request'>, request: AppendRequest): Promise<number> {
   const pieces = inPieces(request);
   if (pieces.length === 1) {
-    const options = { timeoutMs: TRY_TIMEOUT_MS, schema: appendReplySchema };
+    const options = { timeoutMs: TRY_TIMEOUT_MS, schema: appendReplySchema, bundled: true };
     const { events } = await broker.request(RPC.logAppend, request, options);
     return events.reduce((last, { position }) => Math.max(last, position), 0);
   }

@@ -11,7 +11,8 @@ import { Responder, type ServeOptions } from './responder.js';
 import { parseServers } from './server-address.js';
 import { requestSpan } from './request-span.js';
 import { requireSuitable } from './suitability.js';
-import { traceHeaders } from './trace-headers.js';
+import { RequestBundler } from './request-bundler.js';
+import { type TraceCarrier, traceCarrier, traceHeaders } from './trace-headers.js';
 
 export interface BrokerOptions {
   /** `nats://user:pass@host:4222`, several separated by commas; `tls://` for TLS. */
@@ -33,6 +34,8 @@ export interface RequestOptions<S extends z.ZodType = z.ZodType> {
   timeoutMs?: number;
   /** What the answer must be. */
   schema?: S;
+  /** May share a message with others on this subject that are made in the same turn of the event loop. Each is answered by itself. */
+  bundled?: boolean;
 }
 
 /** Something that takes requests until it is closed. */
@@ -60,9 +63,17 @@ const DRAIN_TIMEOUT_MS = 3_000;
 /** A connection to NATS that, once made, comes back for ever. */
 export class Broker {
   readonly #link: Link;
+  readonly #bundler: RequestBundler;
 
   private constructor(link: Link) {
     this.#link = link;
+    this.#bundler = new RequestBundler({
+      ask: (...args) => this.#ask(...args),
+      isNobody: (error) => error instanceof TocsinError && isNobody(error.cause),
+      get maxPayloadBytes() {
+        return link.maxPayloadBytes;
+      },
+    });
     registerLink(this, link);
   }
 
@@ -116,7 +127,7 @@ export class Broker {
     payload: unknown,
     options: RequestOptions<S> & { schema: S },
   ): Promise<z.output<S>>;
-  request<T>(subject: string, payload: unknown, options?: { timeoutMs?: number }): Promise<T>;
+  request<T>(subject: string, payload: unknown, options?: Omit<RequestOptions, 'schema'>): Promise<T>;
   request(subject: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
     // Alone, a request is no story: observers and followers ask all day long.
     if (activeSpanContext() === undefined) return this.#request(subject, payload, options);
@@ -176,39 +187,45 @@ export class Broker {
   }
 
   async #request(subject: string, payload: unknown, options: RequestOptions): Promise<unknown> {
-    const bytes = Buffer.from(JSON.stringify(payload), 'utf8');
-    if (bytes.byteLength > this.#link.maxPayloadBytes) {
-      const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
-      throw new TocsinError('TCN_TOO_LARGE', `the request on ${subject} is too large for one message: ${limit}`);
-    }
-    const value = openEnvelope(subject, await this.#ask(subject, bytes, options.timeoutMs));
-    if (options.schema === undefined) return value;
-    const parsed = options.schema.safeParse(value);
+    const { timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS, schema, bundled = false } = options;
+    const text = JSON.stringify(payload);
+    const trace = traceCarrier();
+    const value = bundled
+      ? await this.#bundler.request(subject, text, timeoutMs, trace)
+      : openEnvelope(subject, await this.#ask(subject, text, timeoutMs, trace));
+    if (schema === undefined) return value;
+    const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     throw new TocsinError('TCN_INTERNAL', `the answer on ${subject} is not what was expected`, { cause: parsed.error });
   }
 
-  async #ask(subject: string, bytes: Uint8Array, timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS): Promise<Uint8Array> {
+  async #ask(subject: string, text: string, timeoutMs: number, trace: TraceCarrier | undefined): Promise<Uint8Array> {
+    const bytes = Buffer.from(text, 'utf8');
+    if (bytes.byteLength > this.#link.maxPayloadBytes) {
+      const limit = `${bytes.byteLength} bytes, the server takes ${this.#link.maxPayloadBytes}`;
+      throw new TocsinError('TCN_TOO_LARGE', `the request on ${subject} is too large for one message: ${limit}`);
+    }
     const deadline = performance.now() + timeoutMs;
     if (!(await this.#link.whenConnected(timeoutMs))) {
       throw new TocsinError('TCN_UNAVAILABLE', `no connection to NATS to ask on ${subject}`);
     }
     const timeout = Math.max(1, deadline - performance.now());
-    const trace = traceHeaders();
+    const headers = traceHeaders(trace);
     try {
-      const asked = this.#link.nats.request(subject, bytes, {
-        timeout,
-        ...(trace === undefined ? {} : { headers: trace }),
-      });
+      const asked = this.#link.nats.request(subject, bytes, { timeout, ...(headers === undefined ? {} : { headers }) });
       return (await this.#link.guard(asked)).data;
     } catch (error) {
       if (error instanceof TocsinError) throw error;
       if (error instanceof TimeoutError) {
         throw new TocsinError('TCN_TIMEOUT', `no answer on ${subject} within ${timeoutMs} ms`, { cause: error });
       }
-      const nobody = error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
-      const why = nobody ? 'nobody answers' : 'the request cannot be sent';
+      const why = isNobody(error) ? 'nobody answers' : 'the request cannot be sent';
       throw new TocsinError('TCN_UNAVAILABLE', `${why} on ${subject}`, { cause: error });
     }
   }
+}
+
+/** Did the server say that nobody serves the subject? */
+function isNobody(error: unknown): boolean {
+  return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
 }

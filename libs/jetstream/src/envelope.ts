@@ -38,7 +38,12 @@ export function sealError(error: unknown): string {
  * @throws TocsinError the one in the reply (`TCN_INTERNAL` for a code this version does not know, or for no envelope at all)
  */
 export function openEnvelope(subject: string, bytes: Uint8Array): unknown {
-  const envelope = envelopeSchema.safeParse(parseJson(bytes)).data;
+  return openParsed(subject, parseJson(bytes));
+}
+
+/** {@link openEnvelope} of a reply that is parsed already. */
+export function openParsed(subject: string, reply: unknown): unknown {
+  const envelope = envelopeSchema.safeParse(reply).data;
   if (envelope === undefined) throw new TocsinError('TCN_INTERNAL', `the answer on ${subject} cannot be understood`);
   if (envelope.ok) return envelope.value;
   const { code, detail, faults, retryAfterMs } = envelope.error;

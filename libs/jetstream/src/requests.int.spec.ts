@@ -171,14 +171,14 @@ describe('request and serve', () => {
     const asked = Array.from({ length: 8 }, () =>
       pair.asking.request('spec.busy', {}).then(
         () => 'answered',
-        (error: unknown) => (error as TocsinError).code,
+        (error: unknown) => `${(error as TocsinError).code}, back in ${(error as TocsinError).retryAfterMs} ms`,
       ),
     );
     await Promise.race(asked);
     release?.();
     const outcomes = await Promise.all(asked);
     expect(outcomes.filter((outcome) => outcome === 'answered')).toHaveLength(5);
-    expect(outcomes.filter((outcome) => outcome === 'TCN_OVERLOADED')).toHaveLength(3);
+    expect(outcomes.filter((outcome) => outcome === 'TCN_OVERLOADED, back in 200 ms')).toHaveLength(3);
     expect(most).toBe(2);
   });
 

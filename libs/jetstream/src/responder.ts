@@ -1,14 +1,15 @@
 import { InFlight, TocsinError, isTocsinError } from '@tocsin/domain';
 import { inSpan } from '@tocsin/tracing';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseOrThrow } from '@tocsin/contracts';
 import { context, trace, type Context } from '@opentelemetry/api';
 import type { Msg, Subscription } from '@nats-io/transport-node';
 import type { z } from 'zod';
+import { bundleSubject, openBundle, sealBundle } from './bundle.js';
 import { parseJson, sealError, sealValue } from './envelope.js';
+import { Intake } from './intake.js';
 import type { Link } from './link.js';
 import { requestSpan } from './request-span.js';
-import { contextOf } from './trace-headers.js';
+import { contextOf, contextOfHeaders } from './trace-headers.js';
 import { pause } from './waiting.js';
 
 /** What a handler is told about a request besides its payload. */
@@ -30,6 +31,11 @@ export interface ServeOptions<S extends z.ZodType, R> {
   concurrency?: number;
   /** Requests that may wait for their turn; more are answered with `TCN_OVERLOADED`. Default 1024. */
   maxWaiting?: number;
+  /**
+   * Takes messages of several requests too, as those who ask with `bundled` send them; each counts, and is answered, by itself. For subjects
+   * without wildcards.
+   */
+  bundled?: boolean;
   /** Told of errors that are not TocsinErrors, which the caller sees without their text. */
   onError?: (error: unknown, subject: string) => void;
 }
@@ -37,22 +43,31 @@ export interface ServeOptions<S extends z.ZodType, R> {
 /** How long an answer is kept for a connection that is down. Whoever asked waits about as long. */
 const PATIENCE_MS = 5_000;
 const RETRY_MS = 100;
-/** Requests begun in one turn of the event loop, so that a burst of them does not keep back what others are answered, by Postgres say. */
+/** When to come back to somebody who has too much to do, milliseconds: what he has now is likely to be done. */
+const FULL_RETRY_AFTER_MS = 200;
+/** Begun in a turn of the event loop; a bundle is several requests by itself. */
 const REQUESTS_A_TURN = 16;
-/** Of more than that, this share: whatever the rate, what has arrived does not pile up. */
-const SHARE_A_TURN = 0.25;
+const BUNDLES_A_TURN = 1;
+
+/** A request, however it came. */
+interface Asked {
+  /** The subject it came on. */
+  readonly subject: string;
+  /** Trace context of the caller. */
+  readonly caller: Context;
+  /** Its JSON, parsed; undefined where it is none. */
+  readonly payload: () => unknown;
+  /** Takes the answer, sealed; resolves when it is sent, or waits for others of its bundle. */
+  readonly answer: (reply: string) => Promise<void>;
+}
 
 /** Answers requests on one subject. */
 export class Responder<S extends z.ZodType, R> {
   readonly #link: Link;
+  readonly #subject: string;
   readonly #options: ServeOptions<S, R>;
-  readonly #subscription: Subscription;
-  /** What has come and is for a later turn of the event loop. */
-  readonly #arrived: Msg[] = [];
-  /** Requests begun in this turn. */
-  #begun = 0;
-  #turning = false;
-  readonly #waiting: Msg[] = [];
+  readonly #intakes: readonly { readonly subscription: Subscription; readonly intake: Intake<Msg> }[];
+  readonly #waiting: Asked[] = [];
   readonly #running = new InFlight();
   readonly #concurrency: number;
   readonly #maxWaiting: number;
@@ -60,22 +75,35 @@ export class Responder<S extends z.ZodType, R> {
 
   constructor(link: Link, subject: string, options: ServeOptions<S, R>) {
     this.#link = link;
+    this.#subject = subject;
     this.#options = options;
     this.#concurrency = options.concurrency ?? 64;
     this.#maxWaiting = options.maxWaiting ?? 1024;
-    this.#subscription = link.nats.subscribe(subject, {
-      ...(options.queue === undefined ? {} : { queue: options.queue }),
+    const alone = new Intake<Msg>(REQUESTS_A_TURN, (message) => this.#openRequest(message));
+    const bundles = new Intake<Msg>(BUNDLES_A_TURN, (message) => this.#openBundle(message));
+    this.#intakes = [
+      { subscription: this.#subscribe(subject, alone), intake: alone },
+      ...(options.bundled === true
+        ? [{ subscription: this.#subscribe(bundleSubject(subject), bundles), intake: bundles }]
+        : []),
+    ];
+    this.ready = this.#announce();
+  }
+
+  #subscribe(subject: string, intake: Intake<Msg>): Subscription {
+    const { queue, onError } = this.#options;
+    return this.#link.nats.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
       callback: (error, message) => {
-        if (error === null) this.#arrive(message);
-        else options.onError?.(error, subject);
+        if (error === null) intake.take(message);
+        else onError?.(error, subject);
       },
     });
-    this.ready = this.#announce();
   }
 
   /** After a break the client announces its subscriptions by itself, so the next answer to a ping covers them. */
   async #announce(): Promise<void> {
-    while (!this.#subscription.isClosed() && !this.#link.nats.isClosed()) {
+    while (this.#intakes.some(({ subscription }) => !subscription.isClosed()) && !this.#link.nats.isClosed()) {
       try {
         await this.#link.whenConnected(PATIENCE_MS);
         await this.#link.guard(this.#link.nats.flush());
@@ -89,79 +117,93 @@ export class Responder<S extends z.ZodType, R> {
 
   /** Takes no more requests, answers those that are here. */
   async close(): Promise<void> {
-    try {
-      if (!this.#subscription.isClosed()) await this.#link.guard(this.#subscription.drain());
-    } catch {
-      // No connection over which the server could be told; it has forgotten this subscription with it.
-      this.#subscription.unsubscribe();
-    }
-    while (this.#arrived.length > 0) await nextTurn();
+    await Promise.all(
+      this.#intakes.map(async ({ subscription, intake }) => {
+        try {
+          if (!subscription.isClosed()) await this.#link.guard(subscription.drain());
+        } catch {
+          // No connection over which the server could be told; it has forgotten this subscription with it.
+          subscription.unsubscribe();
+        }
+        await intake.empty();
+      }),
+    );
     await this.#running.none();
   }
 
-  #arrive(message: Msg): void {
-    if (this.#arrived.length === 0 && this.#begun < REQUESTS_A_TURN) {
-      this.#begun += 1;
-      this.#accept(message);
-    } else {
-      this.#arrived.push(message);
+  #openRequest(message: Msg): void {
+    this.#accept({
+      subject: message.subject,
+      caller: contextOfHeaders(message.headers),
+      payload: () => parseJson(message.data),
+      answer: (reply) => this.#respond(message, reply),
+    });
+  }
+
+  #openBundle(message: Msg): void {
+    const requests = openBundle(message.data);
+    if (requests === undefined) {
+      void this.#respond(
+        message,
+        sealError(new TocsinError('TCN_INVALID', `no bundle of requests on ${this.#subject}`)),
+      );
+      return;
     }
-    if (this.#turning) return;
-    this.#turning = true;
-    setImmediate(() => this.#nextTurn());
+    const answers: string[] = [];
+    let missing = requests.length;
+    for (const [index, { payload, trace: carrier }] of requests.entries()) {
+      this.#accept({
+        subject: this.#subject,
+        caller: contextOf(carrier),
+        payload: () => payload,
+        answer: async (reply) => {
+          answers[index] = reply;
+          missing -= 1;
+          if (missing === 0) await this.#respond(message, sealBundle(answers));
+        },
+      });
+    }
   }
 
-  #nextTurn(): void {
-    const due = Math.max(REQUESTS_A_TURN, Math.ceil(this.#arrived.length * SHARE_A_TURN));
-    const arrived = this.#arrived.splice(0, due);
-    this.#begun = arrived.length;
-    this.#turning = arrived.length > 0;
-    if (this.#turning) setImmediate(() => this.#nextTurn());
-    for (const message of arrived) this.#accept(message);
-  }
-
-  #accept(message: Msg): void {
+  #accept(asked: Asked): void {
     if (this.#running.size < this.#concurrency) {
-      this.#run(message);
+      this.#run(asked);
     } else if (this.#waiting.length < this.#maxWaiting) {
-      this.#waiting.push(message);
+      this.#waiting.push(asked);
     } else {
-      const overloaded = new TocsinError('TCN_OVERLOADED', `too many requests wait on ${message.subject}`);
-      void this.#respond(message, sealError(overloaded));
+      const retryAfterMs = FULL_RETRY_AFTER_MS;
+      const full = new TocsinError('TCN_OVERLOADED', `too many requests wait on ${asked.subject}`, { retryAfterMs });
+      void asked.answer(sealError(full));
     }
   }
 
-  #run(message: Msg): void {
+  #run(asked: Asked): void {
     this.#running.begin();
-    void this.#answer(message).finally(() => {
+    void this.#answer(asked).finally(() => {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#run(next);
       this.#running.end();
     });
   }
 
-  async #answer(message: Msg): Promise<void> {
-    const caller = contextOf(message.headers);
+  async #answer(asked: Asked): Promise<void> {
     let reply: string;
     try {
-      const value = await context.with(caller, () => this.#handle(message, caller));
-      reply = sealValue(value);
+      reply = sealValue(await context.with(asked.caller, () => this.#handle(asked)));
     } catch (error) {
-      if (!isTocsinError(error)) this.#options.onError?.(error, message.subject);
+      if (!isTocsinError(error)) this.#options.onError?.(error, asked.subject);
       reply = sealError(error);
     }
-    await this.#respond(message, reply);
+    await asked.answer(reply);
   }
 
-  #handle(message: Msg, caller: Context): Promise<R> {
+  #handle({ subject, caller, payload: read }: Asked): Promise<R> {
     const handle = async (): Promise<R> => {
       const { schema, handle: work } = this.#options;
-      const payload = parseOrThrow(schema, parseJson(message.data), `request on ${message.subject}`);
-      return work(payload, { subject: message.subject, trace: context.active() });
+      const payload = parseOrThrow(schema, read(), `request on ${subject}`);
+      return work(payload, { subject, trace: context.active() });
     };
-    return trace.getSpanContext(caller) === undefined
-      ? handle()
-      : inSpan('serve', requestSpan(message.subject), handle);
+    return trace.getSpanContext(caller) === undefined ? handle() : inSpan('serve', requestSpan(subject), handle);
   }
 
   async #respond(message: Msg, reply: string): Promise<void> {
