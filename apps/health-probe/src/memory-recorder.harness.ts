@@ -11,7 +11,11 @@ export class MemoryRecorder {
 
   start(broker: Broker): void {
     this.#serving = [
-      broker.serve(RPC.logAppend, { schema: appendRequestSchema, handle: (request) => this.#append(request) }),
+      broker.serve(RPC.logAppend, {
+        schema: appendRequestSchema,
+        bundled: true,
+        handle: (request) => this.#append(request),
+      }),
       broker.serve(RPC.logLatest, {
         schema: latestRequestSchema,
         handle: async ({ subjects, types, source }) => ({

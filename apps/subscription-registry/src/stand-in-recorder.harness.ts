@@ -45,6 +45,7 @@ export class StandInRecorder {
       this.#broker.serve(RPC.logAppend, {
         queue: 'append-leader',
         schema: appendRequestSchema,
+        bundled: true,
         handle: async (request) => ({ events: await this.#answer(request) }),
       }),
       this.#broker.serve(RPC.logAppendPart, {

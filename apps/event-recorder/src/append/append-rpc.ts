@@ -27,6 +27,7 @@ export class AppendRpc implements LeaderDuty {
         // Appends gather to share a commit: a request that waited for its turn before that would only be late.
         concurrency: this.maxWaiting,
         maxWaiting: 0,
+        bundled: true,
         handle: async (request) => ({ events: await leader.append(request) }),
       }),
       this.broker.serve(RPC.logAppendPart, {

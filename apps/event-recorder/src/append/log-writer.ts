@@ -61,6 +61,7 @@ export class LogWriter {
       const reply = this.broker.request(RPC.logAppend, request, {
         timeoutMs: Math.min(remainingMs, FORWARD_TIMEOUT_MS),
         schema: appendReplySchema,
+        bundled: true,
       });
       return (await Promise.race([reply, here.promise])).events;
     } finally {

@@ -75,7 +75,10 @@ async function recordedIds(): Promise<Set<string>> {
 }
 
 describe('overload', () => {
-  it('10,000 appends at once over NATS: memory stays bounded, each is recorded or refused with a time to come back', async () => {
+  it.each([
+    ['a message each', false],
+    ['sharing messages', true],
+  ])('10,000 appends at once over NATS, %s: memory stays bounded, each is recorded or refused', async (_, bundled) => {
     const broker = await Broker.connect({ servers: servers.nats.url, name: 'producers' });
     const before = await residentMiB();
     const accepted: string[] = [];
@@ -85,10 +88,11 @@ describe('overload', () => {
       const sent = event(5_000);
       const request = { events: [{ ...sent, subject: sent.id, time: new Date().toISOString() }] };
       try {
-        await broker.request(RPC.logAppend, request, { timeoutMs: 30_000, schema: appendReplySchema });
+        await broker.request(RPC.logAppend, request, { timeoutMs: 30_000, schema: appendReplySchema, bundled });
         accepted.push(sent.id);
       } catch (error) {
         if (!isTocsinError(error, 'TCN_OVERLOADED')) throw error;
+        expect(error.retryAfterMs).toBeGreaterThan(0);
         refused += 1;
       }
     });

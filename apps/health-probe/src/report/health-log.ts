@@ -55,7 +55,7 @@ export class BrokerLog implements HealthLog {
   }
 
   async append(request: AppendRequest): Promise<Appended[]> {
-    const options = { schema: appendReplySchema, timeoutMs: APPEND_TIMEOUT_MS };
+    const options = { schema: appendReplySchema, timeoutMs: APPEND_TIMEOUT_MS, bundled: true };
     return (await this.#broker.request(RPC.logAppend, request, options)).events;
   }
 
