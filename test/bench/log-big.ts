@@ -35,7 +35,7 @@ export async function measureBig(stage: Stage, events: number, say: (text: strin
 }
 
 async function fill(stage: Stage, events: number): Promise<number> {
-  const send = stage.overNats(PER_REQUEST);
+  const send = stage.overNats(PER_REQUEST, true);
   let left = Math.ceil(events / PER_REQUEST);
   const startedMs = performance.now();
   const client = async (): Promise<void> => {

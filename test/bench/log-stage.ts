@@ -12,6 +12,9 @@ import { NatsAsker } from './nats-asker.js';
 const ROOT = resolve(import.meta.dirname, '../..');
 const API_KEY = 'bench-key-0123456789-0123456789-0123456789';
 
+/** What the log answers to an append. */
+type Answer = { ok: true } | { ok: false; error: { code: string; detail: string } };
+
 let made = 0;
 
 /**
@@ -99,7 +102,7 @@ export class Stage {
     });
     this.#pool = new Pool(url, { connections: 512, pipelining: 1, headersTimeout: 60_000 });
     this.#asker = await NatsAsker.connect(this.#nats.url);
-    const append = this.overNats(1);
+    const append = this.overNats(1, false);
     while (!(await append())) await delay(5);
     return performance.now() - startedMs;
   }
@@ -110,16 +113,26 @@ export class Stage {
     await this.#processes.kill9();
   }
 
-  /** Appends as Tocsin's services do: requests over NATS, all callers of a process on its one connection. */
-  overNats(perRequest: number): Send {
+  /**
+   * Appends over NATS, all callers on one connection.
+   * @param together as callers in one of Tocsin's services: those who append in the same turn of the event loop share a message. Without it
+   *   as if everybody were a process of his own
+   */
+  overNats(perRequest: number, together: boolean): Send {
+    const asker = this.#asker;
+    if (asker === undefined) throw new Error('the recorder is not running');
+    // What is large shares no message.
+    const shares = together && perRequest === 1;
+    const ask = shares
+      ? asker.together(RPC.logAppend)
+      : (request: string): Promise<unknown> => asker.ask(RPC.logAppend, request);
     return async () => {
-      if (this.#asker === undefined) throw new Error('the recorder is not running');
-      const reply = await this.#asker.ask(RPC.logAppend, `{"events":${spelledArray('', perRequest)}}`);
-      if (reply === undefined) return false;
-      if (reply.string().startsWith('{"ok":true')) return true;
-      const { error } = reply.json<{ error: { code: string; detail: string } }>();
-      if (['TCN_OVERLOADED', 'TCN_UNAVAILABLE', 'TCN_FENCED'].includes(error.code)) return false;
-      throw new Error(`${error.code}: ${error.detail}`);
+      const answer = (await ask(`{"events":${spelledArray('', perRequest)}}`)) as Answer | undefined;
+      if (answer === undefined) return false;
+      if (answer.ok) return true;
+      const { code, detail } = answer.error;
+      if (['TCN_OVERLOADED', 'TCN_UNAVAILABLE', 'TCN_FENCED'].includes(code)) return false;
+      throw new Error(`${code}: ${detail}`);
     };
   }
 

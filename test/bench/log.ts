@@ -60,7 +60,7 @@ async function measure(stage: Stage): Promise<void> {
   // It makes the tables whose like the baseline fills; with nothing to do it costs next to nothing.
   await stage.startRecorder();
   for (const [how, path] of [
-    ['NATS', (count: number) => stage.overNats(count)],
+    ['NATS', (count: number) => stage.overNats(count, true)],
     ['HTTP', (count: number) => stage.overHttp(count)],
   ] as const) {
     let most = Number.NaN;
@@ -77,6 +77,10 @@ async function measure(stage: Stage): Promise<void> {
       await appends(note, how, BATCH, path(BATCH));
     });
   }
+  await stage.untilRelayed();
+  await beside(stage, 'single appends over NATS, a message each', async (note) => {
+    await appends(note, 'NATS, a message each', 1, stage.overNats(1, false));
+  });
   await beside(stage, 'relay', async (note) => measureRelay(stage, note));
   lines.unshift(...rawLines());
 }

@@ -4,6 +4,14 @@ import { connect, createInbox, type Msg, type NatsConnection } from '@nats-io/tr
 const TIMEOUT_MS = 30_000;
 const LOOK_MS = 1_000;
 
+/** Requests in one message, as Tocsin's services bundle them. */
+const MOST_TOGETHER = 32;
+
+interface Gathered {
+  request: string;
+  resolve: (answer: unknown) => void;
+}
+
 interface Asked {
   resolve: (answer: Msg | undefined) => void;
   sinceMs: number;
@@ -31,8 +39,37 @@ export class NatsAsker {
     return new NatsAsker(await connect({ servers: host, user: username, pass: password, maxReconnectAttempts: -1 }));
   }
 
-  /** The answer; undefined where nobody listens, or none came in time. */
-  ask(subject: string, request: string): Promise<Msg | undefined> {
+  /** The answer, sealed in JSON; undefined where nobody listens, or none came in time. */
+  async ask(subject: string, request: string): Promise<unknown> {
+    return (await this.#send(subject, request))?.json();
+  }
+
+  /** Asks on `subject`, those who ask in the same turn of the event loop in one message. */
+  together(subject: string): (request: string) => Promise<unknown> {
+    let gathered: Gathered[] = [];
+    const send = (): void => {
+      const bundle = gathered;
+      gathered = [];
+      void this.#sendBundle(subject, bundle);
+    };
+    return (request) =>
+      new Promise((resolve) => {
+        gathered.push({ request, resolve });
+        if (gathered.length === MOST_TOGETHER) send();
+        else if (gathered.length === 1) setImmediate(send);
+      });
+  }
+
+  async #sendBundle(subject: string, bundle: readonly Gathered[]): Promise<void> {
+    const [only, ...more] = bundle;
+    if (only !== undefined && more.length === 0) only.resolve(await this.ask(subject, only.request));
+    if (more.length === 0) return;
+    const requests = bundle.map(({ request }) => `{"payload":${request}}`);
+    const answers = (await this.#send(`${subject}.bundle`, `[${requests.join(',')}]`))?.json<unknown[]>();
+    for (const [index, { resolve }] of bundle.entries()) resolve(answers?.[index]);
+  }
+
+  #send(subject: string, request: string): Promise<Msg | undefined> {
     const seat = this.#free.pop() ?? this.#seats.length;
     return new Promise((resolve) => {
       this.#seats[seat] = { resolve, sinceMs: performance.now() };
