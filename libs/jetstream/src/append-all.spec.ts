@@ -1,5 +1,5 @@
 import type { AppendPart, AppendRequest } from '@tocsin/contracts';
-import type { EventToAppend } from '@tocsin/domain';
+import { type EventToAppend, TocsinError } from '@tocsin/domain';
 import { describe, expect, it } from 'vitest';
 import { appendAll } from './append-all.js';
 import { PartGatherer } from './part-gatherer.js';
@@ -22,7 +22,9 @@ function leader() {
   const recorded: AppendRequest[] = [];
   const messages: { subject: string; bytes: number; events: number }[] = [];
   const time = { ms: 0 };
+  const commit = { begins: async (): Promise<void> => undefined };
   const append = async (request: AppendRequest) => {
+    await commit.begins();
     recorded.push(request);
     return request.events.map(({ id }, n) => ({ id, position: n + 1, version: 1, recordedAt: '', repeated: false }));
   };
@@ -35,7 +37,7 @@ function leader() {
       return { events: await append(payload as AppendRequest) };
     },
   } as Parameters<typeof appendAll>[0];
-  return { broker, gatherer, recorded, messages, time };
+  return { broker, gatherer, recorded, messages, time, commit };
 }
 
 describe('an append of any size', () => {
@@ -75,6 +77,44 @@ describe('an append of any size', () => {
     expect([first.recorded, second.recorded]).toEqual([[], []]);
     expect(await appendAll(second.broker, request)).toBe(1_500);
     expect(second.recorded).toEqual([request]);
+  });
+});
+
+describe('the commit of many parts', () => {
+  const request = requestOf(Array.from({ length: 1_500 }, (_, n) => event(n)));
+  /** Loses as many answers to the last part as said. */
+  const losing = (lost: number, by: ReturnType<typeof leader>, next = by) => {
+    let left = lost;
+    return {
+      request: async (subject: string, payload: AppendPart) => {
+        if (payload.part === 0) return by.broker.request(subject, payload);
+        if (left === 0) return next.broker.request(subject, payload);
+        left -= 1;
+        if (next === by) void by.broker.request(subject, payload);
+        throw new TocsinError('TCN_TIMEOUT', 'no answer');
+      },
+    } as Parameters<typeof appendAll>[0];
+  };
+
+  it('may take longer than one answer', async () => {
+    const one = leader();
+    one.commit.begins = () => new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await appendAll(losing(2, one), request)).toBe(1_500);
+    expect(one.recorded).toEqual([request]);
+  });
+
+  it('is given up where ten answers did not come', async () => {
+    const one = leader();
+    await expect(appendAll(losing(10, one), request)).rejects.toMatchObject({ code: 'TCN_TIMEOUT' });
+  });
+
+  it('is missed after one answer where the leader was killed', async () => {
+    const [killed, next] = [leader(), leader()];
+    await expect(appendAll(losing(1, killed, next), request)).rejects.toMatchObject({
+      code: 'TCN_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(killed.recorded).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { type AppendPart, appendPartReplySchema, appendReplySchema, type AppendRequest, RPC } from '@tocsin/contracts';
-import { TocsinError } from '@tocsin/domain';
+import { isTocsinError, TocsinError } from '@tocsin/domain';
 import type { Broker } from './broker.js';
 
 /** Events one message of an append carries. */
@@ -9,15 +9,17 @@ const PART_BYTES = 600 * 1024;
 
 /** The leader answers within milliseconds of its commit, and at once to a part that is not the last. */
 const TRY_TIMEOUT_MS = 3_000;
-/** The commit of one append of many thousand events: a second or two on two cores. */
-const COMMIT_TIMEOUT_MS = 30_000;
+/**
+ * How often the last part is sent while no answer comes. Many thousand events are a second or two of work on two cores; whoever asks again
+ * waits on for the same commit, and learns so that the leader was killed in it.
+ */
+const COMMIT_TRIES = 10;
 
 /**
  * Appends all events of a request or none, however many there are: in one message where that holds them, else in parts that the leader
  * gathers. Safe to repeat with the same events.
  * @returns position of the last of them
- * @throws what `Broker.request` throws; `TCN_UNAVAILABLE` where another leader took over between the parts, nothing was recorded by this
- *   try then
+ * @throws what `Broker.request` throws; `TCN_UNAVAILABLE` where another leader took over meanwhile
  */
 export async function appendAll(broker: Pick<Broker, 'request'>, request: AppendRequest): Promise<number> {
   const pieces = inPieces(request);
@@ -29,17 +31,21 @@ export async function appendAll(broker: Pick<Broker, 'request'>, request: Append
   // The same for a repeat: what a leader has of an earlier try is of use to the next.
   const gathering = request.events[0]?.id ?? '';
   for (const [part, piece] of pieces.entries()) {
-    const { position } = await broker.request(
-      RPC.logAppendPart,
-      { ...piece, gathering, part, parts: pieces.length } satisfies AppendPart,
-      {
-        timeoutMs: part === pieces.length - 1 ? COMMIT_TIMEOUT_MS : TRY_TIMEOUT_MS,
-        schema: appendPartReplySchema,
-      },
-    );
+    const tries = part === pieces.length - 1 ? COMMIT_TRIES : 1;
+    const { position } = await sendPart(broker, { ...piece, gathering, part, parts: pieces.length }, tries);
     if (position !== undefined) return position;
   }
   throw new TocsinError('TCN_UNAVAILABLE', 'the log changed hands while the parts of an append were on their way');
+}
+
+async function sendPart(broker: Pick<Broker, 'request'>, part: AppendPart, tries: number) {
+  const options = { timeoutMs: TRY_TIMEOUT_MS, schema: appendPartReplySchema };
+  try {
+    return await broker.request(RPC.logAppendPart, part, options);
+  } catch (error) {
+    if (tries === 1 || !isTocsinError(error, 'TCN_TIMEOUT')) throw error;
+    return sendPart(broker, part, tries - 1);
+  }
 }
 
 /** Cuts a request into runs of events that fit into one message each, in order, each with what is expected of its subjects. */

@@ -19,6 +19,8 @@ export class PartGatherer {
   readonly #append: (request: AppendRequest) => Promise<readonly Appended[]>;
   readonly #clock: Clock;
   readonly #gatherings = new Map<string, Gathering>();
+  /** What is complete and not yet answered: a part that is repeated meanwhile waits for the same answer. */
+  readonly #appending = new Map<string, Promise<{ position: number }>>();
 
   constructor(append: (request: AppendRequest) => Promise<readonly Appended[]>, clock: Clock) {
     this.#append = append;
@@ -31,6 +33,8 @@ export class PartGatherer {
    *   append throws
    */
   async take({ gathering, part, parts, ...request }: AppendPart): Promise<{ position?: number }> {
+    const appending = this.#appending.get(gathering);
+    if (appending !== undefined) return appending;
     this.#forgetStale();
     const bytes = Buffer.byteLength(JSON.stringify(request.events));
     const one = this.#gatherings.get(gathering) ?? {
@@ -49,10 +53,19 @@ export class PartGatherer {
     one.lastMs = this.#clock.monotonicMs();
     if (one.missing > 0) return {};
     this.#gatherings.delete(gathering);
-    const whole = one.parts.filter((piece) => piece !== undefined);
+    const answer = this.#appendWhole(one.parts.filter((piece) => piece !== undefined));
+    this.#appending.set(gathering, answer);
+    try {
+      return await answer;
+    } finally {
+      this.#appending.delete(gathering);
+    }
+  }
+
+  async #appendWhole(pieces: readonly AppendRequest[]): Promise<{ position: number }> {
     const appended = await this.#append({
-      events: whole.flatMap(({ events }) => events),
-      expect: Object.assign({}, ...whole.map(({ expect }) => expect)) as Record<string, number>,
+      events: pieces.flatMap(({ events }) => events),
+      expect: Object.assign({}, ...pieces.map(({ expect }) => expect)) as Record<string, number>,
     });
     return { position: appended.reduce((last, { position }) => Math.max(last, position), 0) };
   }

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { isTocsinError } from '@tocsin/domain';
+import { appendAll, Broker } from '@tocsin/jetstream';
 import { Database } from '@tocsin/postgres';
 import { TcpProxy } from '@tocsin/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -135,6 +137,39 @@ describe('failover', () => {
     await eventually(() => producers.acknowledged.size > count + 200);
     await producers.stop();
     expectNothingLost(await readAll(one.url), producers.acknowledged);
+  });
+
+  it('a leader killed while it commits an append of many parts is missed in seconds, and the repeat records nothing twice', async () => {
+    const leader = await spawned();
+    await spawned();
+    const broker = await Broker.connect({ servers: servers.nats.url, name: 'spec' });
+    const time = new Date().toISOString();
+    const events = Array.from({ length: 20_000 }, (_, n) => ({
+      ...{ id: `large-${n}`, source: 'urn:large', type: 'com.acme.large', subject: `large/${n}`, time },
+    }));
+    const appended = () =>
+      appendAll(broker, { events }).then(
+        () => 'appended',
+        (error: unknown) => (isTocsinError(error) && error.retryable ? 'to be repeated' : error),
+      );
+    try {
+      const first = appended();
+      await eventually(async () => {
+        const active = `SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%log.append%' AND pid <> pg_backend_pid()`;
+        return (await database.query(active)).length > 0;
+      });
+      const killedMs = performance.now();
+      await leader.kill9();
+      expect(['appended', 'to be repeated']).toContain(await first);
+      expect(performance.now() - killedMs).toBeLessThan(10_000);
+      await eventually(async () => (await appended()) === 'appended');
+      const [count] = await database.query(
+        `SELECT count(*) AS events, count(DISTINCT id) AS ids FROM log.event WHERE source = 'urn:large'`,
+      );
+      expect(count).toEqual({ events: events.length, ids: events.length });
+    } finally {
+      await broker.close();
+    }
   });
 
   it('a leader that is cut off from NATS leaves the log to a standby that is not', async () => {
