@@ -1,10 +1,17 @@
-import { freePort } from '@tocsin/embedded';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+
+/**
+ * Above what Linux gives to outgoing connections (32768–60999) and above what servers of tests take (15000–32000): a node that is down
+ * does not listen, and whoever took its port meanwhile would keep it from coming back.
+ */
+const LOWEST_PORT = 61_000;
+const HIGHEST_PORT = 65_535;
+
+/** Begins anywhere: other processes have nodes, too. */
+let nextPort = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
 
 /** How a fake node begins. */
 export interface FakeNodeOptions {
-  /** Port on 127.0.0.1, kept through every `down` and `up`; a free one if not given. */
-  port?: number;
   /** Body of a healthy answer; default `ok`. */
   body?: string;
 }
@@ -16,7 +23,7 @@ type Mode =
   | { is: 'failing'; status: number }
   | { is: 'slow'; delayMs: number };
 
-/** An HTTP target that can be taken down, hung, slowed and brought back, always on the same port. */
+/** An HTTP target that can be taken down, hung, slowed and brought back, always on the same port, which no other of this process has. */
 export class FakeNode {
   private mode: Mode = { is: 'up' };
   private server: Server | undefined;
@@ -30,9 +37,17 @@ export class FakeNode {
 
   /** Starts a node that is up. */
   static async start(options: FakeNodeOptions = {}): Promise<FakeNode> {
-    const node = new FakeNode(options.port ?? (await freePort()), options.body ?? 'ok');
-    await node.listen();
-    return node;
+    for (let tried = LOWEST_PORT; tried <= HIGHEST_PORT; tried += 1) {
+      const node = new FakeNode(nextPort, options.body ?? 'ok');
+      nextPort = nextPort === HIGHEST_PORT ? LOWEST_PORT : nextPort + 1;
+      try {
+        await node.listen();
+        return node;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      }
+    }
+    throw new Error(`no port between ${LOWEST_PORT} and ${HIGHEST_PORT} is free`);
   }
 
   /** Address to probe. */

@@ -1,4 +1,4 @@
-import { eventually, type FakeNode, seededRandom, type TestProcess } from '@tocsin/testing';
+import { eventually, FakeNode, seededRandom, type TestProcess } from '@tocsin/testing';
 import { typeMatches } from '@tocsin/domain';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
@@ -6,7 +6,6 @@ import { TOPOLOGIES, type Topology } from '../../harness/installation.js';
 import { Deployment, type DeploymentOptions } from './deployment.js';
 import { judge, type Judgement } from './judge.js';
 import { patienceMs } from './patience.js';
-import { startNode } from './start-node.js';
 import { Subscriber } from './subscriber.js';
 
 /** A node of the fleet, outside of Tocsin, and how it is declared. */
@@ -82,7 +81,7 @@ export class World {
     const made = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const name = `${prefix}-${first + index}`;
-        return { name, subject: `node/${name}`, node: await startNode(), labels };
+        return { name, subject: `node/${name}`, node: await FakeNode.start(), labels };
       }),
     );
     this.fleet.push(...made);
