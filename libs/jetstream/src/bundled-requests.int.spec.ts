@@ -1,12 +1,11 @@
 import { TocsinError } from '@tocsin/domain';
-import { context, propagation, type TextMapPropagator } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Broker } from './broker.js';
 import { BrokerPair, failure } from './broker-pair.harness.js';
 import { eventually } from './jetstream.harness.js';
 import { linkOf } from './link-registry.js';
+import { carryMarks, marked, markHere } from './trace-mark.harness.js';
 
 const numberSchema = z.object({ n: z.number() });
 const textSchema = z.object({ text: z.string() });
@@ -211,20 +210,7 @@ describe('requests of one turn of the event loop', () => {
   });
 
   it('keep the trace context of their callers', async () => {
-    const KEY = Symbol('trace');
-    const propagator: TextMapPropagator = {
-      inject: (active, carrier, setter) => {
-        const value = active.getValue(KEY);
-        if (typeof value === 'string') setter.set(carrier, 'traceparent', value);
-      },
-      extract: (active, carrier, getter) => {
-        const value = getter.get(carrier, 'traceparent');
-        return typeof value === 'string' ? active.setValue(KEY, value) : active;
-      },
-      fields: () => ['traceparent'],
-    };
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-    propagation.setGlobalPropagator(propagator);
+    const end = carryMarks();
     try {
       const seen: unknown[] = [];
       await pair.serve('spec.traced', {
@@ -232,20 +218,17 @@ describe('requests of one turn of the event loop', () => {
         bundled: true,
         handle: async ({ n }) => {
           await Promise.resolve();
-          seen[n] = context.active().getValue(KEY);
+          seen[n] = markHere();
         },
       });
       const { messages, saw } = await witness('spec.traced', 'spec.traced.bundle');
       const request = (n: number) => pair.asking.request('spec.traced', { n }, { bundled: true });
-      const under = (parent: string, n: number) =>
-        context.with(context.active().setValue(KEY, parent), () => request(n));
-      await Promise.all([under('one', 0), request(1), under('other', 2)]);
+      await Promise.all([marked('one', () => request(0)), request(1), marked('other', () => request(2))]);
       expect(seen).toEqual(['one', undefined, 'other']);
       await saw(1);
       expect(messages).toEqual([3]);
     } finally {
-      context.disable();
-      propagation.disable();
+      end();
     }
   });
 });

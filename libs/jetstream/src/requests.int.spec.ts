@@ -1,10 +1,9 @@
 import { TocsinError } from '@tocsin/domain';
-import { context, propagation, trace, type TextMapPropagator } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { blockFor, BrokerPair, failure } from './broker-pair.harness.js';
 import { eventually } from './jetstream.harness.js';
+import { carryMarks, marked, markHere } from './trace-mark.harness.js';
 
 const numberSchema = z.object({ n: z.number() });
 
@@ -206,44 +205,23 @@ describe('request and serve', () => {
     expect(await failure(pair.asking.request('spec.closing', {}))).toMatchObject({ code: 'TCN_UNAVAILABLE' });
   });
 
-  describe('trace context', () => {
-    const KEY = Symbol('trace');
-    const propagator: TextMapPropagator = {
-      inject: (active, carrier, setter) => {
-        const value = active.getValue(KEY);
-        if (typeof value === 'string') setter.set(carrier, 'traceparent', value);
-      },
-      extract: (active, carrier, getter) => {
-        const value = getter.get(carrier, 'traceparent');
-        return typeof value === 'string' ? active.setValue(KEY, value) : active;
-      },
-      fields: () => ['traceparent'],
-    };
-
-    beforeAll(() => {
-      context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-      propagation.setGlobalPropagator(propagator);
-    });
-
-    afterAll(() => {
-      context.disable();
-      propagation.disable();
-      trace.disable();
-    });
-
-    it('of the caller is active in the handler', async () => {
+  it('has the trace context of the caller in the handler', async () => {
+    const end = carryMarks();
+    try {
       const seen: unknown[] = [];
       await pair.serve('spec.traced', {
         schema: z.unknown(),
         handle: async () => {
           await Promise.resolve();
-          seen.push(context.active().getValue(KEY));
+          seen.push(markHere());
         },
       });
       const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-      await context.with(context.active().setValue(KEY, parent), () => pair.asking.request('spec.traced', {}));
+      await marked(parent, () => pair.asking.request('spec.traced', {}));
       await pair.asking.request('spec.traced', {});
       expect(seen).toEqual([parent, undefined]);
-    });
+    } finally {
+      end();
+    }
   });
 });
