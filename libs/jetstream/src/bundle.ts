@@ -3,10 +3,14 @@ import { z } from 'zod';
 import { openParsed, parseJson } from './envelope.js';
 import type { TraceCarrier } from './trace-headers.js';
 
+/** Far more than anybody puts into one message. */
+const MOST_ANSWERED = 1_000;
+
 /** Requests that travel in one message, each with the trace context of whoever made it. */
 const bundleSchema = z
   .array(z.object({ payload: z.unknown(), trace: z.record(z.string(), z.string()).optional() }))
-  .min(1);
+  .min(1)
+  .max(MOST_ANSWERED);
 export type BundledRequest = z.infer<typeof bundleSchema>[number];
 
 /** Where whoever serves `subject` takes several of its requests in one message. */

@@ -204,7 +204,8 @@ describe('requests of one turn of the event loop', () => {
 
   it('are refused as TCN_INVALID where a message is no bundle', async () => {
     await serveDouble(true);
-    for (const payload of [{ n: 1 }, [], [{ trace: 7, payload: 1 }]]) {
+    const tooMany = Array.from({ length: 1_001 }, (_, n) => ({ payload: { n } }));
+    for (const payload of [{ n: 1 }, [], [{ trace: 7, payload: 1 }], tooMany]) {
       expect(await failure(pair.asking.request('spec.double.bundle', payload))).toMatchObject({ code: 'TCN_INVALID' });
     }
   });
