@@ -1,92 +1,26 @@
-import type { RecordedEvent } from '@tocsin/domain';
 import { eventually } from '@tocsin/testing';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type ConsumeOptions, consumeEvents } from './consume-events.js';
+import { consumeEvents } from './consume-events.js';
 import { Log } from './consume.harness.js';
+import { ascending, Consumer, durable, expectOnceInOrder, subjects } from './consumer.harness.js';
 
 let log: Log;
-let made = 0;
-const running = new Set<Consumer>();
 
 beforeAll(async () => {
   log = await Log.start();
 });
 
 afterEach(async () => {
-  await Promise.all([...running].map((consumer) => consumer.stop()));
+  await Consumer.stopAll();
 });
 
 afterAll(() => log?.stop());
 
-/** A consumer in this process that notes what it handles. */
-class Consumer {
-  readonly handled: RecordedEvent[] = [];
-  readonly errors: unknown[] = [];
-  readonly #stopping = new AbortController();
-  readonly #done: Promise<void>;
-
-  constructor(
-    readonly durable: string,
-    options: Partial<Omit<ConsumeOptions, 'onEvent'>> & {
-      handle?: (event: RecordedEvent, attempt: number) => Promise<void>;
-    } = {},
-  ) {
-    const { handle, ...others } = options;
-    running.add(this);
-    this.#done = consumeEvents({
-      servers: log.servers,
-      durable,
-      ackWaitMs: 1_000,
-      signal: this.#stopping.signal,
-      onError: (error) => void this.errors.push(error),
-      ...others,
-      onEvent: async (event, { attempt }) => {
-        await handle?.(event, attempt);
-        this.handled.push(event);
-      },
-    });
-  }
-
-  get positions(): number[] {
-    return this.handled.map(({ position }) => position);
-  }
-
-  async until(count: number): Promise<void> {
-    await eventually(() => this.handled.length >= count, {
-      what: `${this.durable} has handled ${count}`,
-      timeoutMs: 40_000,
-    });
-  }
-
-  async stop(): Promise<void> {
-    running.delete(this);
-    this.#stopping.abort();
-    await this.#done;
-  }
-}
-
-const durable = (): string => `team-${(made += 1)}`;
-/** `count` subjects, `width` different ones in turn, that no other test uses. */
-const subjects = (count: number, width: number): string[] => {
-  const stem = `thing/${(made += 1)}`;
-  return Array.from({ length: count }, (_, index) => `${stem}-${index % width}`);
-};
-const ascending = (positions: readonly number[]): number[] => positions.toSorted((one, other) => one - other);
-
-/** Every position once, those of each subject in order. */
-function expectOnceInOrder(events: readonly RecordedEvent[], positions: readonly number[]): void {
-  expect(ascending(events.map(({ position }) => position))).toEqual(positions);
-  for (const subject of new Set(events.map((event) => event.subject))) {
-    const own = events.filter((event) => event.subject === subject).map(({ position }) => position);
-    expect(own).toEqual(ascending(own));
-  }
-}
-
 describe('consuming', () => {
   it('hands over every event once, those of a subject in order', async () => {
     const positions = await log.record(subjects(300, 7));
-    const consumer = new Consumer(durable(), {
+    const consumer = new Consumer(log, durable(), {
       from: { position: positions[0]! },
       handle: () => delay(Math.random() * 5),
     });
@@ -99,10 +33,14 @@ describe('consuming', () => {
   it('goes on where it was stopped, and gives back what it had not begun', async () => {
     const name = durable();
     const positions = await log.record(subjects(200, 5));
-    const first = new Consumer(name, { from: { position: positions[0]! }, handle: () => delay(2), concurrency: 3 });
+    const first = new Consumer(log, name, {
+      from: { position: positions[0]! },
+      handle: () => delay(2),
+      concurrency: 3,
+    });
     await first.until(50);
     await first.stop();
-    const second = new Consumer(name);
+    const second = new Consumer(log, name);
     await second.until(positions.length - first.handled.length);
     await second.stop();
     expectOnceInOrder([...first.handled, ...second.handled], positions);
@@ -110,16 +48,16 @@ describe('consuming', () => {
 
   it('begins now, at a position, or at a time', async () => {
     const positions = await log.record(subjects(20, 2));
-    const fromPosition = new Consumer(durable(), { from: { position: positions[15]! } });
+    const fromPosition = new Consumer(log, durable(), { from: { position: positions[15]! } });
     await fromPosition.until(5);
     const { recordedAt, position } = fromPosition.handled[0]!;
     expect(position).toBe(positions[15]);
     await delay(5);
     const time = new Date(Date.parse(recordedAt) + 1);
-    const fromNow = new Consumer(durable(), { from: 'now' });
+    const fromNow = new Consumer(log, durable(), { from: 'now' });
     await eventually(async () => (await log.look()).durables.has(fromNow.durable), { what: 'its durable is there' });
     const later = await log.record(subjects(3, 1));
-    const fromTime = new Consumer(durable(), { from: { time } });
+    const fromTime = new Consumer(log, durable(), { from: { time } });
     await Promise.all([fromNow.until(3), fromTime.until(3)]);
     expect(fromNow.positions).toEqual(later);
     expect(fromTime.positions.slice(-3)).toEqual(later);
@@ -131,8 +69,8 @@ describe('consuming', () => {
     const [first] = await log.record([one, other], { type: 'com.acme.deploy.started' });
     await log.record([one, other], { type: 'com.acme.deploy' });
     const last = (await log.record([one, other], { type: 'com.acme.deploy.ended' })).at(-1)!;
-    const byType = new Consumer(durable(), { from: { position: first! }, types: ['com.acme.deploy.*'] });
-    const bySubject = new Consumer(durable(), { from: { position: first! }, types: ['com.acme.*'], subject: one });
+    const byType = new Consumer(log, durable(), { from: { position: first! }, types: ['com.acme.deploy.*'] });
+    const bySubject = new Consumer(log, durable(), { from: { position: first! }, types: ['com.acme.*'], subject: one });
     await Promise.all([byType.until(4), bySubject.until(3)]);
     await eventually(async () => (await log.look()).durables.get(bySubject.durable)?.acked === last, {
       what: 'all is acknowledged',
@@ -147,8 +85,8 @@ describe('consuming', () => {
     const [last = 0] = await log.record(['withheld/x']);
     await log.relayed(last);
     const from = { position: first };
-    const told = new Consumer('told', { from });
-    const all = new Consumer('told-all', { from, withheld: true });
+    const told = new Consumer(log, 'told', { from });
+    const all = new Consumer(log, 'told-all', { from, withheld: true });
     await Promise.all([told.until(2), all.until(3)]);
     expect(told.positions).toEqual([first, last]);
     expect(all.positions.toSorted((a, b) => a - b)).toEqual([first, withheld, last]);
@@ -160,7 +98,7 @@ describe('consuming', () => {
     const positions = await log.record(names);
     const bad = positions[0]!;
     let healed = false;
-    const consumer = new Consumer(durable(), {
+    const consumer = new Consumer(log, durable(), {
       from: { position: bad },
       handle: (event) => (event.position === bad && !healed ? Promise.reject(new Error('not now')) : Promise.resolve()),
     });
@@ -194,7 +132,7 @@ describe('a broker that fails in the middle', () => {
   it.each([1, 2, 3])('loses its store: every event is handled once, in order (round %i)', async () => {
     const names = subjects(900, 11);
     const [start] = await log.record(names.slice(0, 300));
-    const consumer = new Consumer(durable(), {
+    const consumer = new Consumer(log, durable(), {
       from: { position: start! },
       handle: () => delay(Math.random() * 8),
       concurrency: 8,
@@ -217,7 +155,7 @@ describe('a broker that fails in the middle', () => {
   it('is killed and comes back with its store: every event is handled once, in order', async () => {
     const names = subjects(600, 9);
     const [start] = await log.record(names.slice(0, 300));
-    const consumer = new Consumer(durable(), {
+    const consumer = new Consumer(log, durable(), {
       from: { position: start! },
       handle: () => delay(Math.random() * 8),
       concurrency: 8,
@@ -234,7 +172,11 @@ describe('a broker that fails in the middle', () => {
   it('loses its store while nobody consumes: the durable is made again and goes on after what was acknowledged', async () => {
     const name = durable();
     const positions = await log.record(subjects(100, 4));
-    const before = new Consumer(name, { from: { position: positions[0]! }, handle: () => delay(1), concurrency: 1 });
+    const before = new Consumer(log, name, {
+      from: { position: positions[0]! },
+      handle: () => delay(1),
+      concurrency: 1,
+    });
     await before.until(40);
     await before.stop();
     const acked = before.positions.at(-1)!;
@@ -244,7 +186,7 @@ describe('a broker that fails in the middle', () => {
       what: 'the durable is back',
       timeoutMs: 20_000,
     });
-    const after = new Consumer(name, { from: 'start' });
+    const after = new Consumer(log, name, { from: 'start' });
     await after.until(positions.length - before.handled.length);
     await after.stop();
     expectOnceInOrder([...before.handled, ...after.handled], positions);
@@ -265,7 +207,7 @@ describe('a consumer that is killed', () => {
     // Far from the end: the kill takes a second on a machine that is busy.
     await eventually(() => lines(first.output, 'end').length > 60, { what: 'it has handled some', timeoutMs: 30_000 });
     await first.kill9Tree();
-    const second = new Consumer(name, { from: 'start' });
+    const second = new Consumer(log, name, { from: 'start' });
     const begun = lines(first.output, 'begin');
     const ended = new Set(lines(first.output, 'end'));
     await eventually(() => new Set([...ended, ...second.positions]).size >= 400, {
@@ -301,7 +243,7 @@ describe('what the stream does not hold', () => {
 
   it('is read from the log first, then the stream', async () => {
     expect((await small.look()).first).toBeGreaterThan(100);
-    const consumer = new Consumer(durable(), { servers: small.servers, from: 'start' });
+    const consumer = new Consumer(small, durable(), { from: 'start' });
     await consumer.until(1_500);
     await consumer.stop();
     expectOnceInOrder(
@@ -314,8 +256,7 @@ describe('what the stream does not hold', () => {
     'is read on where the broker was wiped in the middle of it, also if the recorder %s the durable first',
     async (how) => {
       const name = durable();
-      const first = new Consumer(name, {
-        servers: small.servers,
+      const first = new Consumer(small, name, {
         from: 'start',
         concurrency: 1,
         handle: () => delay(5),
@@ -330,7 +271,7 @@ describe('what the stream does not hold', () => {
           timeoutMs: 20_000,
         });
       }
-      const second = new Consumer(name, { servers: small.servers });
+      const second = new Consumer(small, name);
       await eventually(() => new Set([...first.positions, ...second.positions]).size === 1_500, {
         what: 'all is handled',
         timeoutMs: 40_000,
@@ -344,7 +285,7 @@ describe('what the stream does not hold', () => {
 
   it('is read by a consumer that the stream has overtaken while it was off', async () => {
     const name = durable();
-    const first = new Consumer(name, { servers: small.servers, from: 'now' });
+    const first = new Consumer(small, name, { from: 'now' });
     await eventually(async () => (await small.look()).durables.has(name), { what: 'its durable is there' });
     const some = await recordMuch(small, names.slice(0, 13));
     await first.until(13);
@@ -352,7 +293,7 @@ describe('what the stream does not hold', () => {
     const more = await recordMuch(small, names);
     await small.relayed(more.at(-1)!);
     expect((await small.look()).first).toBeGreaterThan(some.at(-1)! + 1);
-    const second = new Consumer(name, { servers: small.servers });
+    const second = new Consumer(small, name);
     await second.until(more.length);
     await second.stop();
     expectOnceInOrder(second.handled, more);

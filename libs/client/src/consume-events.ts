@@ -1,5 +1,6 @@
 import { type RecordedEvent, TocsinError } from '@tocsin/domain';
 import { Broker, EventDurables, eventFilters } from '@tocsin/jetstream';
+import { DurableLease } from './durable-lease.js';
 import { EventConsumption } from './event-consumption.js';
 import { LogHistory, requireStart, type StartFrom } from './log-history.js';
 import type { HandlingContext } from './subject-lanes.js';
@@ -7,10 +8,16 @@ import type { TocsinEvent } from './tocsin-event.js';
 
 export type { HandlingContext, StartFrom, TocsinEvent };
 
+/** What one of several processes under the same durable does. */
+export type ConsumerRole = 'active' | 'standby';
+
 export interface ConsumeOptions<Type extends string = string> {
   /** `nats://user:pass@host:4222`, several separated by commas. */
   servers: string;
-  /** Name of the durable: whoever consumes under it goes on where it was left. Letters, digits, "-" and "_". One process at a time. */
+  /**
+   * Name of the durable: whoever consumes under it goes on where it was left. Letters, digits, "-" and "_". Of several processes under one name
+   * one works, and the others take its place when it ends or dies.
+   */
   durable: string;
   /** Types, or patterns of types as subscriptions have them. Default: all. */
   types?: readonly Type[];
@@ -29,13 +36,15 @@ export interface ConsumeOptions<Type extends string = string> {
    * Told of every failed handler (with its event) and of every interruption (without). Nothing needs doing: it carries on by itself.
    */
   onError?: (error: unknown, event?: RecordedEvent) => void;
+  /** Told whether this process works (`active`) or waits until another one ends (`standby`), each time that changes. */
+  onRole?: (role: ConsumerRole) => void;
   /** Ends the consuming. */
   signal: AbortSignal;
   /** Handlers at a time, each for another subject. Default 16. */
   concurrency?: number;
   /** Events in hand at a time: running, waiting behind one of their subject, waiting to be tried again. Default 512. */
   maxUnacked?: number;
-  /** Milliseconds after which another process gets what this one had in hand when it died. Default 10000. */
+  /** Milliseconds after which another process takes the place of this one, and gets what it had in hand, when it died. Default 10000. */
   ackWaitMs?: number;
 }
 
@@ -46,6 +55,8 @@ const DURABLE_NAME = /^[A-Za-z0-9_-]{1,128}$/;
  *
  * - In order per subject, subjects side by side. A subject whose handler fails waits (100 ms doubling to 30 s) and keeps nobody else
  *   waiting, as long as fewer than `maxUnacked` events wait behind it and its like.
+ * - One process at a time. Start as many as you like: the others stand by. One that was stopped or cut off for longer than `ackWaitMs` begins nothing
+ *   more until it knows that nobody has taken its place. What is running in it then runs to its end.
  * - At least once. An event is handled again only if the process died, or was killed, between its handling and its acknowledgement.
  *   Deduplicate by `event.position` where that matters.
  * - What the stream no longer holds is read from the log first. A broker that loses its store costs nothing but the time it is away: the
@@ -69,8 +80,9 @@ export async function consumeEvents<const Type extends string = string>(options:
       ...(types === undefined ? {} : { types: [...types] }),
       ...(subject === undefined ? {} : { subject }),
     };
-    await new EventConsumption({
-      durables: new EventDurables(broker),
+    const durables = new EventDurables(broker);
+    const parts = {
+      durables,
       history: new LogHistory(broker, wanted),
       settings: { name: durable, filters, ackWaitMs, maxUnacked },
       types,
@@ -79,10 +91,31 @@ export async function consumeEvents<const Type extends string = string>(options:
       from,
       concurrency,
       // The filters let through nothing but events of these types.
-      handle: (event, context) => options.onEvent(event as TocsinEvent<Type>, context),
-      onError: (error, event) => options.onError?.(error, event),
-      signal,
-    }).run();
+      handle: (event: RecordedEvent, context: HandlingContext) => options.onEvent(event as TocsinEvent<Type>, context),
+      onError: (error: unknown, event?: RecordedEvent) => options.onError?.(error, event),
+    };
+    while (!signal.aborted) {
+      const lease = await DurableLease.take({
+        broker,
+        durables,
+        durable,
+        leaseMs: ackWaitMs,
+        onStandby: () => options.onRole?.('standby'),
+        onError: parts.onError,
+        signal,
+      });
+      if (lease === undefined) break;
+      options.onRole?.('active');
+      const consumption = new EventConsumption({
+        ...parts,
+        mayBegin: () => lease.isCertain(),
+        signal: AbortSignal.any([signal, lease.lost]),
+      });
+      lease.onResumed(() => consumption.resume());
+      await consumption.run();
+      await lease.release();
+      if (lease.lost.aborted) parts.onError(lease.lost.reason);
+    }
   } finally {
     await broker.close();
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { appendReplySchema, HEALTH_PROBE_SOURCE, RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, startNats } from '@tocsin/embedded';
 import { Broker } from '@tocsin/jetstream';
@@ -113,20 +114,22 @@ export class Log {
     }
   }
 
-  /** The broker loses everything it has, at once, and is back on the same address a moment later. */
-  async wipeBroker(): Promise<void> {
+  /** The broker loses everything it has, at once, and is back on the same address a moment later, or after `awayMs`. */
+  async wipeBroker(awayMs = 0): Promise<void> {
     const { port } = this.nats;
     this.nats.kill9();
     await this.nats.exited;
+    await delay(awayMs);
     await rm(join(this.folder, 'nats', 'jetstream'), { recursive: true });
     this.nats = await startNats({ dataDir: join(this.folder, 'nats'), port });
   }
 
-  /** Kills and restarts the broker; its store stays. */
-  async restartBroker(): Promise<void> {
+  /** Kills the broker and restarts it, after `awayMs` milliseconds; its store stays. */
+  async restartBroker(awayMs = 0): Promise<void> {
     const { port } = this.nats;
     this.nats.kill9();
     await this.nats.exited;
+    await delay(awayMs);
     this.nats = await startNats({ dataDir: join(this.folder, 'nats'), port });
   }
 

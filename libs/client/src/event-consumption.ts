@@ -16,6 +16,8 @@ export interface ConsumptionParts {
   from: StartFrom;
   concurrency: number;
   handle: (event: RecordedEvent, context: HandlingContext) => Promise<void>;
+  /** Is it certain that no other process consumes the durable? Where not, {@link EventConsumption.resume} says when it is again. */
+  mayBegin: () => boolean;
   onError: (error: unknown, event?: RecordedEvent) => void;
   signal: AbortSignal;
 }
@@ -29,7 +31,7 @@ const IDLE_MS = 500;
 const LOOK_MS = 1_000;
 const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
-/** How many ack waits the messages of a predecessor are waited for. It is alive and works beside us then, which is not meant to be. */
+/** How many ack waits the messages of a predecessor are waited for. It is alive and works beside us then, without the lease that this library takes. */
 const PATIENCE = 3;
 
 /**
@@ -61,11 +63,17 @@ export class EventConsumption {
     this.#lanes = new SubjectLanes({
       concurrency: parts.concurrency,
       handle: parts.handle,
+      mayBegin: parts.mayBegin,
       onDone: (event) => this.#done(event.position),
       onFailure: (error, event) => parts.onError(error, event),
       signal: parts.signal,
       random: Math.random,
     });
+  }
+
+  /** Handlers may begin again. */
+  resume(): void {
+    this.#lanes.resume();
   }
 
   /** Consumes until the signal aborts; handlers that run then are awaited, what is not begun is given back. */

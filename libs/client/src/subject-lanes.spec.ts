@@ -27,6 +27,7 @@ function make(concurrency: number, handle: (event: RecordedEvent, attempt: numbe
   const lanes = new SubjectLanes({
     concurrency,
     handle: (event, { attempt }) => handle(event, attempt),
+    mayBegin: () => true,
     onDone: (event) => void done.push(event),
     onFailure: (_error, event, attempt) => void failures.push([event.position, attempt]),
     signal: new AbortController().signal,

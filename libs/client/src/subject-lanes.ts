@@ -12,6 +12,8 @@ interface LanesOptions {
   /** Handlers that run at a time. */
   concurrency: number;
   handle: (event: RecordedEvent, context: HandlingContext) => Promise<void>;
+  /** May a handler begin now? Where none may, {@link SubjectLanes.resume} says when one may again. */
+  mayBegin: () => boolean;
   /** An event has been handled. */
   onDone: (event: RecordedEvent) => void;
   /** A handler threw; the event is tried again after `retryInMs`. */
@@ -58,6 +60,11 @@ export class SubjectLanes {
     this.#pump();
   }
 
+  /** Handlers may begin again. */
+  resume(): void {
+    this.#pump();
+  }
+
   /** Begins nothing more; resolves when the handlers that run have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -66,7 +73,7 @@ export class SubjectLanes {
   }
 
   #pump(): void {
-    while (!this.#stopped && !this.#options.signal.aborted && this.#running.size < this.#options.concurrency) {
+    while (this.#ready.length > 0 && this.#mayBegin()) {
       const lane = this.#ready.shift();
       if (lane === undefined) return;
       this.#running.begin();
@@ -75,6 +82,11 @@ export class SubjectLanes {
         this.#pump();
       });
     }
+  }
+
+  #mayBegin(): boolean {
+    const { signal, concurrency, mayBegin } = this.#options;
+    return !this.#stopped && !signal.aborted && this.#running.size < concurrency && mayBegin();
   }
 
   async #run(lane: Lane): Promise<void> {

@@ -23,6 +23,8 @@ export interface EventsStreamState {
   first: number;
   /** Last position it holds; `first - 1` while it is empty. */
   last: number;
+  /** Copies of it in the cluster. */
+  replicas: number;
 }
 
 /** What is chosen about a durable. */
@@ -79,7 +81,8 @@ export class EventDurables {
   async stream(): Promise<EventsStreamState | undefined> {
     const info = await findEventsStream(this.#link);
     if (info === undefined) return undefined;
-    return { createdAt: info.created, first: info.state.first_seq, last: info.state.last_seq };
+    const { created: createdAt, state, config } = info;
+    return { createdAt, first: state.first_seq, last: state.last_seq, replicas: config.num_replicas };
   }
 
   /** How a durable stands; undefined where there is none, or no stream. */
