@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { appendReplySchema, HEALTH_PROBE_SOURCE, RPC } from '@tocsin/contracts';
-import { freePort, type NatsServer, startNats } from '@tocsin/embedded';
+import { freePort, type NatsServer, startNats, type StartNatsOptions } from '@tocsin/embedded';
 import { Broker } from '@tocsin/jetstream';
 import {
   eventually,
@@ -34,9 +34,12 @@ export class Log {
     this.#url = `http://127.0.0.1:${port}`;
   }
 
-  static async start(env: Record<string, string> = {}): Promise<Log> {
+  static async start(
+    env: Record<string, string> = {},
+    nats: Pick<StartNatsOptions, 'port' | 'config'> = {},
+  ): Promise<Log> {
     const [folder, database, port] = [await testFolder(), await testDatabase(), await freePort()];
-    const log = new Log(folder, await startNats({ dataDir: join(folder, 'nats') }), database, port);
+    const log = new Log(folder, await startNats({ dataDir: join(folder, 'nats'), ...nats }), database, port);
     await log.#processes.spawn('event-recorder', process.execPath, [...FROM_SOURCE, RECORDER], {
       env: {
         TOCSIN_HTTP_PORT: String(port),
