@@ -1,10 +1,12 @@
 import { RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
 import { ProcessGroup } from '@tocsin/testing';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Pool } from 'undici';
 import type { Send } from './load.js';
 import { NatsAsker } from './nats-asker.js';
@@ -174,6 +176,12 @@ export class Stage {
     let head = await this.relayed();
     for (let before = -1; head !== before; await delay(1_500)) [before, head] = [head, await this.relayed()];
     return head;
+  }
+
+  /** Waits until nothing is owed of earlier load: what the relay has yet to bring, and what the kernel has yet to write. */
+  async untilSettled(): Promise<void> {
+    await this.untilRelayed();
+    await promisify(execFile)('sync');
   }
 
   /** The broker loses its store and is back. */
