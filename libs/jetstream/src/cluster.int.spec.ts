@@ -39,6 +39,9 @@ beforeAll(async () => {
     );
   }
   await Promise.all(names.map(restart));
+  // JetStream answers nobody before the servers have elected a leader, which takes long on a busy machine.
+  const broker = await Broker.connect({ servers: urlsOf('tocsin:cluster'), name: 'spec', connectTimeoutMs: 60_000 });
+  await broker.close();
 });
 
 afterAll(async () => {
