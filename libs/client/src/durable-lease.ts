@@ -165,10 +165,23 @@ export class DurableLease {
     return true;
   }
 
+  /** Gives an answer that does not come up soon enough for another try: a bucket that has just lost its leader gives none. */
   async #write(holder: string | null): Promise<void> {
+    const { durable, leaseMs } = this.#options;
     this.#renewals += 1;
     const lease = { ...this.#own, holder, renewals: this.#renewals };
-    this.#revision = await this.#bucket.put(this.#options.durable, lease, { revision: this.#revision });
+    const written = this.#bucket.put(durable, lease, { revision: this.#revision });
+    const answered = new AbortController();
+    const tooLate = delay(leaseMs / 3, undefined, { signal: answered.signal }).then(() => {
+      throw new TocsinError('TCN_TIMEOUT', `the lease of durable ${durable} could not be renewed in time`);
+    });
+    try {
+      this.#revision = await Promise.race([written, tooLate]);
+    } finally {
+      answered.abort();
+      // Whichever comes second is of no interest: a word that arrives late is found by the next one.
+      for (const loser of [written, tooLate]) loser.catch(() => undefined);
+    }
   }
 
   /**
