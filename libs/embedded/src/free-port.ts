@@ -7,10 +7,16 @@ const LOWEST = 15_000;
 const HIGHEST = 32_000;
 const ATTEMPTS = 50;
 
-/** A TCP port on 127.0.0.1 that was free a moment ago. */
+/** Given to somebody in this process, who may not listen on it yet. */
+const given = new Set<number>();
+
+/** A TCP port on 127.0.0.1 that was free a moment ago, another one each time. */
 export async function freePort(): Promise<number> {
+  if (given.size > (HIGHEST - LOWEST) / 2) given.clear();
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const port = randomInt(LOWEST, HIGHEST);
+    if (given.has(port)) continue;
+    given.add(port);
     if (await isPortFree(port)) return port;
   }
   return listenOnce(0);
