@@ -112,8 +112,11 @@ export async function consumeEvents<const Type extends string = string>(options:
         signal: AbortSignal.any([signal, lease.lost]),
       });
       lease.onResumed(() => consumption.resume());
-      await consumption.run();
-      await lease.release();
+      try {
+        await consumption.run();
+      } finally {
+        await lease.release();
+      }
       if (lease.lost.aborted) parts.onError(lease.lost.reason);
     }
   } finally {

@@ -12,8 +12,8 @@ export interface LeaseOptions {
   durable: string;
   /** How long the holder may be silent before another takes its place, milliseconds. */
   leaseMs: number;
-  /** Another process holds it (host and process id); told once. */
-  onStandby: (where: string) => void;
+  /** Another process holds it; told once. */
+  onStandby: () => void;
   /** Told of what interrupts the asking or the renewing, which go on. */
   onError: (error: unknown) => void;
   /** Ends the waiting for it. */
@@ -89,7 +89,7 @@ export class DurableLease {
           const revision = await bucket.put(durable, own, { revision: entry?.revision ?? 0 });
           return new DurableLease(options, bucket, own, revision, askedAtMs);
         }
-        if (!told && seen !== undefined) options.onStandby(seen.lease.where);
+        if (!told) options.onStandby();
         told = true;
       } catch (error) {
         if (signal.aborted) break;
