@@ -47,8 +47,8 @@ describe('the append leader', () => {
       recorders = [standby];
       const stoppedMs = performance.now();
       await producers.progress(200);
-      // The server ends the session of a holder that is silent for 3 s; requests that the stopped one had taken run into their time limit.
-      expect(longestSilenceMs(producers, stoppedMs)).toBeLessThan(3_000 + TAKEOVER_MS + 4_000);
+      // Of producers whose requests the stopped one had taken this says nothing: those run into their own time limit.
+      expect(longestSilenceMs(producers, stoppedMs)).toBeLessThan(TAKEOVER_MS);
       process.kill(leader.process.pid, 'SIGCONT');
       recorders = [standby, leader];
       await producers.progress(300);

@@ -2,8 +2,11 @@ import type { Client } from 'pg';
 import { connect, type ConnectionOptions, type StartupSettings } from './connection.js';
 import { ping } from './ping.js';
 
-/** The holder asks its connection this often, milliseconds: a standby shall take over within two seconds. */
-const PING_INTERVAL_MS = 1_000;
+/**
+ * The holder asks its connection this often, milliseconds. A server that ends silent sessions (`idle_session_timeout`) must be given a
+ * multiple of it.
+ */
+const PING_INTERVAL_MS = 400;
 /** An answer that takes longer counts as lost. */
 const PING_TIMEOUT_MS = 2_000;
 
@@ -25,7 +28,7 @@ export interface SessionLockOptions extends ConnectionOptions {
 
 /**
  * A session advisory lock on a connection of its own, outside every pool. It is held as long as that connection lives; the holder
- * notices its death by the socket's end, by TCP keepalive and by asking it every second.
+ * notices its death by the socket's end, by TCP keepalive and by asking it several times a second.
  *
  * Losing the connection and noticing it are two moments, so a lock alone never protects data: fence writes by an epoch as well.
  */

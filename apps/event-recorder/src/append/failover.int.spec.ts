@@ -139,6 +139,45 @@ describe('failover', () => {
     expectNothingLost(await readAll(one.url), producers.acknowledged);
   });
 
+  it('the lead changes within 2 s when the leader stands still, and what it does when it wakes up harms nothing', async () => {
+    const leader = await spawned();
+    const standby = await spawned();
+    const before = await epoch();
+    const producers = load([standby.url], 16);
+    await eventually(() => producers.acknowledged.size > 200);
+    const stoppedMs = performance.now();
+    leader.process.kill('SIGSTOP');
+    await eventually(async () => (await epoch()) > before, 10_000);
+    expect(performance.now() - stoppedMs).toBeLessThan(FAILOVER_MS);
+    leader.process.kill('SIGCONT');
+    const count = producers.acknowledged.size;
+    await eventually(() => producers.acknowledged.size > count + 200);
+    await producers.stop();
+    expect(await epoch()).toBe(before + 1);
+    expectNothingLost(await readAll(standby.url), producers.acknowledged);
+  });
+
+  it('the lead changes within 2 s when the lines between leader and Postgres swallow everything', async () => {
+    const line = await TcpProxy.start({ targetPort: servers.postgres.port });
+    try {
+      await spawned({ TOCSIN_POSTGRES_URL: line.through(servers.postgres.url) });
+      const standby = await spawned();
+      const before = await epoch();
+      const producers = load([standby.url], 16);
+      await eventually(() => producers.acknowledged.size > 200);
+      const stalledMs = performance.now();
+      line.stall();
+      await eventually(async () => (await epoch()) > before, 10_000);
+      expect(performance.now() - stalledMs).toBeLessThan(FAILOVER_MS);
+      const count = producers.acknowledged.size;
+      await eventually(() => producers.acknowledged.size > count + 200);
+      await producers.stop();
+      expectNothingLost(await readAll(standby.url), producers.acknowledged);
+    } finally {
+      await line.close();
+    }
+  });
+
   it('a leader killed while it commits an append of many parts is missed in seconds, and the repeat records nothing twice', async () => {
     const leader = await spawned();
     await spawned();
