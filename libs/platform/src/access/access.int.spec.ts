@@ -1,5 +1,6 @@
 import { TocsinError } from '@tocsin/domain';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Principal } from '../index.js';
 import { ADMIN_KEY, call, logged, start, stop } from '../things-service.fixture.js';
 
 afterEach(stop);
@@ -27,6 +28,28 @@ describe('access', () => {
   ])('%s may %s %s → %i', async (key, method, path, status) => {
     await start();
     expect((await call(path, { key, method })).status).toBe(status);
+  });
+
+  it('does not serve a caller that has gone while its key was looked up', async () => {
+    const lookedUp = Promise.withResolvers<void>();
+    const looking = Promise.withResolvers<void>();
+    const verify = async (key: string): Promise<Principal> => {
+      if (key === 'unhurried') {
+        looking.resolve();
+        await lookedUp.promise;
+      }
+      return { name: 'ci', role: 'editor' };
+    };
+    await start({ verifier: { verify } });
+    const caller = new AbortController();
+    const gone = call('/v1/things/a', { key: 'unhurried', signal: caller.signal });
+    await looking.promise;
+    caller.abort();
+    await expect(gone).rejects.toThrow('aborted');
+    // The next call comes on another connection: when it is answered, the end of the first has been noticed.
+    expect((await call('/v1/things/a', { key: 'editor' })).status).toBe(200);
+    lookedUp.resolve();
+    await expect.poll(logged).toContainEqual(expect.objectContaining({ path: '/v1/things/a', code: 'TCN_MALFORMED' }));
   });
 
   it('takes the scheme in any case', async () => {

@@ -1,7 +1,7 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import { TocsinError } from '@tocsin/domain';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { isDeepStrictEqual } from 'node:util';
 import { CallRate } from './call-rate.js';
 import { rememberCaller } from './caller.js';
@@ -44,6 +44,7 @@ export class ApiKeyGuard implements CanActivate {
       throw new TocsinError('TCN_FORBIDDEN', detail);
     }
     await this.#rate.count(principal);
+    requirePresence(context);
     return true;
   }
 
@@ -56,6 +57,15 @@ export class ApiKeyGuard implements CanActivate {
       return false;
     }
   }
+}
+
+/**
+ * Looking a key up may take a while, and whoever has gone meanwhile is not served: what is let in now ends what it began when its response
+ * closes, and that has happened already.
+ */
+function requirePresence(context: ExecutionContext): void {
+  if (context.getType() !== 'http' || !context.switchToHttp().getResponse<Response>().closed) return;
+  throw new TocsinError('TCN_MALFORMED', 'the caller has gone before its key was looked up');
 }
 
 function authorizationOf(context: ExecutionContext): string | undefined {
