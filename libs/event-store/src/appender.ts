@@ -113,8 +113,9 @@ export class Appender {
    */
   async append(request: AppendRequest): Promise<Appended[]> {
     if (this.#epoch === undefined) throw new TocsinError('TCN_UNAVAILABLE', 'this recorder does not lead the log');
+    this.#requireRoom(request.events.length);
     const append = prepareAppend(request, this.#options.maxEventBytes);
-    this.#requireRoom(append);
+    this.#requireRoom(append.events.length, append.bytes);
     this.#waitingEvents += append.events.length;
     this.#waitingBytes += append.bytes;
     const answer = new Promise<Appended[]>((resolve, reject) =>
@@ -131,10 +132,11 @@ export class Appender {
     await this.#pump;
   }
 
-  #requireRoom(append: PreparedAppend): void {
+  /** Asked before the request is prepared too, so that a refusal costs next to nothing. */
+  #requireRoom(moreEvents: number, moreBytes = 0): void {
     const max = this.#options.maxWaitingEvents ?? MAX_WAITING_EVENTS;
-    const events = this.#waitingEvents + append.events.length;
-    const bytes = this.#waitingBytes + append.bytes;
+    const events = this.#waitingEvents + moreEvents;
+    const bytes = this.#waitingBytes + moreBytes;
     if (this.#queue.length === 0 || (events <= max && bytes <= MAX_WAITING_BYTES)) return;
     const drainMs = Math.ceil(this.#waitingEvents / this.#eventsPerMs);
     throw new TocsinError('TCN_OVERLOADED', `${this.#waitingEvents} events are waiting to be recorded`, {

@@ -63,3 +63,4 @@ export type { ServiceContext } from './service-context.js';
 export { type SignalOptions, stopOnSignals } from './signals.js';
 export { stopTelemetry } from './telemetry/stop.js';
 export { systemClock } from './system-clock.js';
+export { WorkSlices, workSlices } from './work-slices.js';

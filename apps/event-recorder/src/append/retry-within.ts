@@ -1,5 +1,5 @@
 import { type Clock, isTocsinError, type Random, TocsinError } from '@tocsin/domain';
-import { pause } from '@tocsin/platform';
+import { pause, workSlices } from '@tocsin/platform';
 
 /** First pause between attempts, in milliseconds; doubled each time up to {@link MAX_PAUSE_MS}. */
 const FIRST_PAUSE_MS = 25;
@@ -38,6 +38,8 @@ export async function retryWithin<T>(options: RetryOptions, attempt: (remainingM
       const waitMs = Math.max(error.retryAfterMs ?? 0, pauseMs * (0.5 + random() / 2));
       if (clock.monotonicMs() + waitMs >= endMs) throw error;
       await pause(waitMs, signal);
+      // Hundreds may have waited for the same new leader.
+      await workSlices.next();
     }
   }
 }

@@ -20,6 +20,7 @@ import {
   RequireRole,
   RespectsScope,
   type WhileAllowed,
+  workSlices,
 } from '@tocsin/platform';
 import { Observable, type Subscriber } from 'rxjs';
 import { Ingest } from '../ingest/ingest.js';
@@ -57,6 +58,7 @@ export class EventLogController {
     @Ctx() metadata: Metadata,
     @CurrentPrincipal() { scope }: Principal,
   ): Promise<AppendResponse> {
+    await workSlices.next();
     const events = request.events.map((event, index) => fromMessage(event, `/${index}`));
     const [traceparent] = metadata.get('traceparent');
     const appended = await this.ingest.append(

@@ -3,6 +3,7 @@ import type { Reflector } from '@nestjs/core';
 import { TocsinError } from '@tocsin/domain';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
+import { workSlices } from '../work-slices.js';
 import { isJsonMediaType, JSON_MEDIA_TYPES, type MediaType, parseJsonBody, parseMediaType } from './json-body.js';
 
 /** Largest request body by default, in bytes. A batch of 1,000 events of 1 KiB fits; a webhook carries at most 256 KiB anyway. */
@@ -73,6 +74,8 @@ export class BodyReader implements NestInterceptor {
       throw error;
     }
     if (body.length === 0) return;
+    // Parsing, and what follows from it, is most of the work of a request.
+    await workSlices.next();
     request.rawBody = body;
     if (json) request.body = parseJsonBody(body);
   }
