@@ -146,8 +146,9 @@ export class Stage {
         type: batch ? 'application/cloudevents-batch+json' : 'application/cloudevents+json',
         body: batch ? spelledArray(CLOUD_EVENT, perRequest) : spelled(CLOUD_EVENT, event()),
       });
-      if (![201, 429, 503, 504].includes(status)) throw new Error(`HTTP ${status}: ${text}`);
-      return status === 201;
+      // 200: the recorder repeated what it did not know to be recorded.
+      if (![200, 201, 429, 503, 504].includes(status)) throw new Error(`HTTP ${status}: ${text}`);
+      return status === 200 || status === 201;
     };
   }
 
