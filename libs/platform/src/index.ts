@@ -58,6 +58,7 @@ export { isMasterKey } from './secrets/master-key.js';
 export { Sealer } from './secrets/sealer.js';
 export { loadOrCreateSecretFile } from './secrets/secret-file.js';
 export { pause } from './pause.js';
+export { Pump } from './pump.js';
 export { runService, type ServiceConfig, type ServiceDefinition, startFailure } from './run-service.js';
 export type { ServiceContext } from './service-context.js';
 export { type SignalOptions, stopOnSignals } from './signals.js';

@@ -151,25 +151,41 @@ export class Backlog {
     if (parked === undefined || this.#reading.has(subscription) || !READING.includes(parked.reason)) return;
     // Until the reading has come to where it was parked, nothing is known to be missing.
     if (parked.position > this.host.cursor) return;
-    this.#reading.add(subscription);
-    void this.#read(subscription).finally(() => this.#reading.delete(subscription));
+    void this.#read(subscription);
   }
 
   async #read(subscription: string): Promise<void> {
-    while (!this.host.stopping.aborted) {
-      const parked = this.#parked.get(subscription);
-      const revision = this.parts.book.current(subscription);
-      if (parked === undefined || revision === undefined || !READING.includes(parked.reason)) return;
-      try {
-        if (parked.reason === PARKED_SNAPSHOT) await this.#takeSnapshot(parked, revision);
-        else if (revision.spec.delivery === 'latest') await this.#takeNewest(parked);
-        else if (this.host.queueOf(subscription).size > READ_ON_AT) return;
-        else await this.#takePage(parked);
-      } catch (error) {
-        this.parts.logger.warn({ err: error, subscription }, 'cannot read on for a parked subscription, trying again');
-        // Aborted while waiting is what ends the wait.
-        await pause(RETRY_MS, this.host.stopping);
+    this.#reading.add(subscription);
+    try {
+      for (let next = this.#due(subscription); next !== undefined; next = this.#due(subscription)) {
+        await this.#take(next.parked, next.revision);
       }
+    } finally {
+      // In the same breath as the last look: what is to be read from a step later on must find that nobody reads.
+      this.#reading.delete(subscription);
+    }
+  }
+
+  /** What is to be read on now for a subscription, if anything is. */
+  #due(subscription: string): { parked: ParkedRecord; revision: SubscriptionRevision } | undefined {
+    const parked = this.#parked.get(subscription);
+    const revision = this.parts.book.current(subscription);
+    if (this.host.stopping.aborted || parked === undefined || revision === undefined) return undefined;
+    if (!READING.includes(parked.reason)) return undefined;
+    const pages = parked.reason !== PARKED_SNAPSHOT && revision.spec.delivery !== 'latest';
+    return pages && this.host.queueOf(subscription).size > READ_ON_AT ? undefined : { parked, revision };
+  }
+
+  async #take(parked: ParkedRecord, revision: SubscriptionRevision): Promise<void> {
+    const { subscription } = parked;
+    try {
+      if (parked.reason === PARKED_SNAPSHOT) await this.#takeSnapshot(parked, revision);
+      else if (revision.spec.delivery === 'latest') await this.#takeNewest(parked);
+      else await this.#takePage(parked);
+    } catch (error) {
+      this.parts.logger.warn({ err: error, subscription }, 'cannot read on for a parked subscription, trying again');
+      // Aborted while waiting is what ends the wait.
+      await pause(RETRY_MS, this.host.stopping);
     }
   }
 

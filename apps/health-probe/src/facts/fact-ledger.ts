@@ -10,7 +10,7 @@ import {
   type Random,
   type RecordedEvent,
 } from '@tocsin/domain';
-import { type Logger, pause } from '@tocsin/platform';
+import { type Logger, pause, Pump } from '@tocsin/platform';
 import { AppendTurns } from '../report/append-turns.js';
 import type { HealthLog } from '../report/health-log.js';
 
@@ -97,7 +97,7 @@ class Account<Standing, Observed> {
   #known: { version: number; standing: Standing } | undefined;
   /** Events of the oldest observation, from their first attempt on: a retry repeats them, ids and all. */
   #events: EventToAppend[] | undefined;
-  #working: Promise<void> | undefined;
+  readonly #working = new Pump(() => this.#work());
 
   constructor(topic: Topic<Standing, Observed>, deps: FactLedgerDeps, turns: AppendTurns, stopping: AbortSignal) {
     this.#topic = topic;
@@ -122,8 +122,7 @@ class Account<Standing, Observed> {
     }
     if (this.#waiting.length === 0 || !isDeepStrictEqual(this.#waiting.at(-1), observed)) this.#waiting.push(observed);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.splice(1, 1);
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
-    return this.#working;
+    return this.#working.wake();
   }
 
   async #work(): Promise<void> {

@@ -25,7 +25,7 @@ export interface Account {
   /** Event of the next entry, from its first attempt on: a retry repeats it, id and all. */
   event: PendingEvent | undefined;
   announcing: Promise<void> | undefined;
-  /** What lies over the target has changed while something was under way. */
+  /** There may be something more to say that was not there when the last look for it was taken. */
   again: boolean;
 }
 

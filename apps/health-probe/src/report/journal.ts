@@ -1,6 +1,6 @@
 import { HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
 import { isTocsinError, newId, type Clock, type EventToAppend, type JsonObject } from '@tocsin/domain';
-import { type Logger, pause } from '@tocsin/platform';
+import { type Logger, pause, Pump } from '@tocsin/platform';
 import type { HealthLog } from './health-log.js';
 
 const RETRY_MS = { first: 100, longest: 5_000 };
@@ -14,7 +14,7 @@ export class Journal {
   readonly #logger: Logger;
   readonly #held: EventToAppend[] = [];
   readonly #abort = new AbortController();
-  #writing: Promise<void> | undefined;
+  readonly #writing = new Pump(() => this.#write());
 
   constructor(log: HealthLog, clock: Clock, logger: Logger) {
     this.#log = log;
@@ -34,12 +34,12 @@ export class Journal {
       datacontenttype: 'application/json',
       data,
     });
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    void this.#writing.wake();
   }
 
   async stop(): Promise<void> {
     this.#abort.abort();
-    await this.#writing;
+    await this.#writing.idle();
   }
 
   async #write(): Promise<void> {

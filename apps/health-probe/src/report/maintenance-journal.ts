@@ -1,6 +1,6 @@
 import { HEALTH_PROBE_SOURCE } from '@tocsin/contracts';
 import { episodeId, isTocsinError, newId, type Clock, type EventToAppend, type RecordedEvent } from '@tocsin/domain';
-import { type Logger, pause } from '@tocsin/platform';
+import { type Logger, pause, Pump } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
 import { Stopping } from './stopping.js';
@@ -38,7 +38,7 @@ export class MaintenanceJournal {
   readonly #begun: Promise<void>;
   /** By subject: the target, and whether it is said to be in maintenance; undefined until the log has been read. */
   readonly #targets = new Map<string, { target: Target; said: boolean | undefined }>();
-  #working: Promise<void> | undefined;
+  readonly #working = new Pump(() => this.#work());
 
   constructor(deps: MaintenanceJournalDeps) {
     this.#deps = deps;
@@ -57,13 +57,13 @@ export class MaintenanceJournal {
   /** A window has begun or ended, or something new is watched. */
   look(): void {
     if (this.#abort.signal.aborted) return;
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+    void this.#working.wake();
   }
 
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#stopping.begin();
-    await this.#working;
+    await this.#working.idle();
   }
 
   /** Never rejects. */

@@ -1,5 +1,5 @@
 import { isTocsinError } from '@tocsin/domain';
-import { type Logger, pause } from '@tocsin/platform';
+import { type Logger, pause, Pump } from '@tocsin/platform';
 import type { Target } from '../targets/target.js';
 import type { HealthLog } from './health-log.js';
 import { lifeSubject, recordedState, type RecordedState } from './recorded-state.js';
@@ -15,7 +15,7 @@ export class RecordedReader {
   readonly #onRead: (target: Target, recorded: RecordedState) => void;
   readonly #wanted = new Map<string, Target>();
   readonly #abort = new AbortController();
-  #reading: Promise<void> | undefined;
+  readonly #reading = new Pump(() => this.#read());
 
   constructor(log: HealthLog, logger: Logger, onRead: (target: Target, recorded: RecordedState) => void) {
     this.#log = log;
@@ -27,7 +27,8 @@ export class RecordedReader {
   want(target: Target): void {
     if (this.#abort.signal.aborted) return;
     this.#wanted.set(target.subject, target);
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
+    // Whoever wants something in the same turn of the loop shares the request.
+    void this.#reading.wake();
   }
 
   forget(target: Target): void {
@@ -36,15 +37,13 @@ export class RecordedReader {
 
   async stop(): Promise<void> {
     this.#abort.abort();
-    await this.#reading;
+    await this.#reading.idle();
   }
 
   async #read(): Promise<void> {
     const { signal } = this.#abort;
     let retryMs = RETRY_MS.first;
     let size = BATCH;
-    // Whoever wants something in the same turn of the loop shares the request.
-    await Promise.resolve();
     while (this.#wanted.size > 0 && !signal.aborted) {
       const batch = [...this.#wanted.values()].slice(0, size);
       for (const target of batch) this.#wanted.delete(target.subject);

@@ -104,8 +104,7 @@ export class Reporter {
   reconsider(subject: string): void {
     const account = this.#accounts.get(subject);
     if (account === undefined) return;
-    account.again = account.announcing !== undefined;
-    if (account.recorded?.kept !== undefined) this.#announce(account);
+    if (account.announcing !== undefined || account.recorded?.kept !== undefined) this.#announce(account);
   }
 
   /** The same for every target. */
@@ -138,7 +137,11 @@ export class Reporter {
   }
 
   #announce(account: Account): void {
-    if (account.announcing !== undefined || this.#abort.signal.aborted) return;
+    if (this.#abort.signal.aborted) return;
+    if (account.announcing !== undefined) {
+      account.again = true;
+      return;
+    }
     account.announcing = this.#announceHeld(account).finally(() => {
       account.announcing = undefined;
       if (account.recorded === undefined || this.#accounts.get(account.target.subject) !== account) return;

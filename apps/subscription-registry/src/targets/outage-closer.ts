@@ -1,6 +1,6 @@
 import { HEALTH_PROBE_SOURCE, REGISTRY_EVENTS, type TargetKind } from '@tocsin/contracts';
 import { type Clock, isTocsinError, type RecordedEvent } from '@tocsin/domain';
-import { pause } from '@tocsin/platform';
+import { pause, Pump } from '@tocsin/platform';
 import type { Queryable } from '@tocsin/postgres';
 import type { RegistryLog } from '../log/registry-log.js';
 import type { ProjectionListener } from '../projection/projector.js';
@@ -32,8 +32,7 @@ export class OutageCloser implements ProjectionListener {
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   readonly #stopping = new AbortController();
-  #due = false;
-  #running: Promise<void> | undefined;
+  readonly #running = new Pump(() => this.#run());
 
   constructor(options: { database: Queryable; log: RegistryLog; clock: Clock; onError: (error: unknown) => void }) {
     this.#database = options.database;
@@ -53,22 +52,20 @@ export class OutageCloser implements ProjectionListener {
   /** Ends; an append under way is finished. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#running;
+    await this.#running.idle();
   }
 
   #look(): void {
-    this.#due = true;
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    void this.#running.wake();
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    while (this.#due && !signal.aborted) {
-      this.#due = false;
+    while (!signal.aborted) {
       try {
         await this.#close();
+        return;
       } catch (error) {
-        this.#due = true;
         this.#onError(error);
         await pause(RETRY_MS, signal);
       }
