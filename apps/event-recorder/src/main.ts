@@ -5,9 +5,12 @@ if (!/\bservice\.name=/.test(process.env['OTEL_RESOURCE_ATTRIBUTES'] ?? '')) {
 }
 // First of all and awaited: what is loaded after it is instrumented. Static imports would not wait for it.
 await import('@tocsin/platform/telemetry');
-const { runService } = await import('@tocsin/platform');
+const { letHeapGrow, runService } = await import('@tocsin/platform');
 const { serveGrpc } = await import('@tocsin/grpc-contracts');
 const { eventRecorderConfig, EventRecorderModule } = await import('./app.module.js');
+
+// Under load hardly anything here grows old. V8 concludes that it may look through all of it often, and appends wait meanwhile.
+letHeapGrow(100, process.execArgv);
 
 await runService({
   name: 'event-recorder',

@@ -57,6 +57,7 @@ export { redactedOrigin, redactPath, redactUrls } from './logging/redact.js';
 export { isMasterKey } from './secrets/master-key.js';
 export { Sealer } from './secrets/sealer.js';
 export { loadOrCreateSecretFile } from './secrets/secret-file.js';
+export { letHeapGrow } from './heap-growth.js';
 export { pause } from './pause.js';
 export { Pump } from './pump.js';
 export { runService, type ServiceConfig, type ServiceDefinition, startFailure } from './run-service.js';
