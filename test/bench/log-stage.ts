@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { Pool } from 'undici';
 import type { Send } from './load.js';
 import { NatsAsker } from './nats-asker.js';
@@ -179,9 +180,16 @@ export class Stage {
     return head;
   }
 
-  /** Waits until nothing is owed of earlier load: what the relay has yet to bring, and what the kernel has yet to write. */
+  /**
+   * Waits until nothing is owed of earlier load: what the relay has yet to bring, what Postgres and the kernel have yet to write. The checkpoint
+   * leaves segments of the write-ahead log to be used again, as in a server that has filled more than its first few.
+   */
   async untilSettled(): Promise<void> {
     await this.untilRelayed();
+    const client = new pg.Client(this.postgres.url);
+    await client.connect();
+    await client.query('CHECKPOINT');
+    await client.end();
     await promisify(execFile)('sync');
   }
 

@@ -104,7 +104,7 @@ function settingsOf(port: number, durable: boolean, extra: Readonly<Record<strin
     wal_level: 'minimal',
     max_wal_senders: '0',
     // Segments once made are used again: to make one of 16 MB anew takes some 20 ms, in which nobody commits.
-    min_wal_size: '512MB',
+    min_wal_size: '1GB',
     // Changed pages reach the disk soon, and a few at a time. What stays in the page cache for 30 s Linux writes by itself, all at once, and
     // under load commits then stand still for 0.3 s.
     bgwriter_delay: '50ms',
