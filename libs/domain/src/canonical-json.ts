@@ -3,8 +3,24 @@ import type { JsonValue } from './json.js';
 /** All but what never needs an escape: that is, control characters, quote, backslash, and surrogates, which may stand alone. */
 const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
-/** Beyond so many members, sorting by insertion takes longer than the general sort. */
-const MANY_MEMBERS = 32;
+/** Objects of up to so many members, whose names have up to so many UTF-16 code units together, have a {@link Shape} that is kept. */
+const MOST_KEPT_MEMBERS = 32;
+const MOST_KEPT_LENGTH = 1_024;
+/** How many shapes are kept: there are far fewer kinds of events, but what a producer names his members is up to him. */
+const MOST_SHAPES = 512;
+
+/** The names of an object's members, as they stand in it. Objects of a kind have the same, mostly in the same order. */
+interface Shape {
+  readonly names: readonly string[];
+  /** The same, sorted. */
+  readonly sorted: readonly string[];
+  /** What begins each member, in sorted order. */
+  readonly spelled: readonly string[];
+}
+
+/** By number of members and first name. To sort names and to spell them took as long as everything else that is done here. */
+const shapes = new Map<number, Map<string, Shape>>();
+let shapesKept = 0;
 
 /** A value that can stand in JSON, where members may be missing by being undefined, as `JSON.stringify` takes them. */
 export type CanonicalInput = JsonValue | undefined | CanonicalInput[] | { [key: string]: CanonicalInput };
@@ -25,28 +41,42 @@ export function canonicalJson(value: CanonicalInput): string {
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   requirePlain(value);
+  const { sorted, spelled } = shapeOf(Object.keys(value));
   let members = '';
-  for (const name of sortedNames(value)) {
-    const member = value[name];
-    if (member !== undefined) members += `${members === '' ? '' : ','}${quoted(name)}:${canonicalJson(member)}`;
+  for (let index = 0; index < sorted.length; index += 1) {
+    const member = value[sorted[index] ?? ''];
+    if (member === undefined) continue;
+    if (members !== '') members += ',';
+    members += (spelled[index] ?? '') + canonicalJson(member);
   }
   return `{${members}}`;
 }
 
-/** By insertion: objects have few members, often in order already, and the general sort costs more than the rest of this file. */
-function sortedNames(value: object): string[] {
-  const names = Object.keys(value);
-  if (names.length > MANY_MEMBERS) return names.sort();
-  for (let index = 1; index < names.length; index += 1) {
-    const name = names[index] ?? '';
-    let at = index;
-    for (let before = names[at - 1]; at > 0 && before !== undefined && before > name; before = names[at - 1]) {
-      names[at] = before;
-      at -= 1;
-    }
-    names[at] = name;
+function shapeOf(names: readonly string[]): Shape {
+  const known = shapes.get(names.length)?.get(names[0] ?? '');
+  if (known !== undefined && isSame(known.names, names)) return known;
+  const sorted = names.toSorted();
+  const shape: Shape = { names, sorted, spelled: sorted.map((name) => `${quoted(name)}:`) };
+  if (names.length <= MOST_KEPT_MEMBERS && names.join('').length <= MOST_KEPT_LENGTH) keep(shape);
+  return shape;
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  for (let index = 0; index < others.length; index += 1) if (some[index] !== others[index]) return false;
+  return true;
+}
+
+function keep(shape: Shape): void {
+  const { names } = shape;
+  if (shapesKept >= MOST_SHAPES) {
+    shapes.clear();
+    shapesKept = 0;
   }
-  return names;
+  let ofSize = shapes.get(names.length);
+  if (ofSize === undefined) shapes.set(names.length, (ofSize = new Map<string, Shape>()));
+  const first = names[0] ?? '';
+  if (!ofSize.has(first)) shapesKept += 1;
+  ofSize.set(first, shape);
 }
 
 /** Nearly every string needs no escape, and every append to the log comes through here. */

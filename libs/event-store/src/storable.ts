@@ -17,7 +17,9 @@ export function requireStorable(pointer: string, text: string | undefined): void
 export function requireText(text: string, pointer: string, maxBytes = Number.MAX_SAFE_INTEGER): void {
   if (typeof text !== 'string' || text === '') throw invalid(pointer, 'must be a string that is not empty');
   requireStorable(pointer, text);
-  if (Buffer.byteLength(text) > maxBytes) throw invalid(pointer, `must be at most ${Math.max(0, maxBytes)} bytes`);
+  // No character has more than three bytes per UTF-16 unit, so nearly every text need not be counted.
+  if (3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes)
+    throw invalid(pointer, `must be at most ${Math.max(0, maxBytes)} bytes`);
 }
 
 /**
