@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { TocsinError, isTocsinError, cloudEventJson, type Clock, type Random, type SpelledEvent } from '@tocsin/domain';
 import { JETSTREAM } from '@tocsin/contracts';
 import { FRESH_EVENT_MS } from '@tocsin/tracing';
@@ -206,11 +205,7 @@ export class RelayPublisher {
   async #nudge(pipeline: PublishPipeline, sent: number, signal: AbortSignal): Promise<boolean> {
     const pollMs = this.#options.pollMs ?? DEFAULT_POLL_MS;
     while (await this.#wakeup.wait(pollMs, signal)) {
-      if (this.#head > sent || pipeline.failure !== undefined) {
-        // Whoever appended is answered in this turn of the event loop; the stream can wait for the next.
-        await setImmediate();
-        return true;
-      }
+      if (this.#head > sent || pipeline.failure !== undefined) return true;
     }
     return signal.aborted;
   }
@@ -248,7 +243,7 @@ function outgoing(event: SpelledEvent, position: number, nowMs: number): Omit<Ou
     subject: eventSubject(event),
     payload: Buffer.from(cloudEventJson(event), 'utf8'),
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-    traced: nowMs - Date.parse(event.recordedAt) < FRESH_EVENT_MS,
+    traced: traceparent !== undefined && nowMs - Date.parse(event.recordedAt) < FRESH_EVENT_MS,
   };
 }
 
