@@ -188,13 +188,14 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
       provide: AppendLeader,
       useFactory: (database: Database, appends: Database, relay: LogRelay, recent: RecentEvents) => {
         const gauges = new LogGauges(() => relay.status());
+        const held = appends.held();
         return new AppendLeader({
           acquire: leaderLock(config.TOCSIN_POSTGRES_URL, APPLICATION_NAME),
           takeOver: async () => {
             // Another may have led meanwhile.
             recent.clear();
             const appender = new Appender({
-              database: appends,
+              database: held,
               clock,
               maxWaitingEvents: waiting.events,
               maxEventBytes: MAX_STORED_EVENT_BYTES,

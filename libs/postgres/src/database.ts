@@ -1,9 +1,9 @@
 import { InFlight, TocsinError } from '@tocsin/domain';
-import type { Client, QueryConfig } from 'pg';
 import { DataSource, type EntitySchema, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { clientConfig, unreachable, type ConnectionOptions, type StartupSettings } from './connection.js';
-import { isDriverLoss, translate } from './errors.js';
+import { HeldConnection } from './held-connection.js';
 import { prepare } from './migrate.js';
+import { guard, run, type Queryable } from './run.js';
 import { SILENT_LOGGER } from './silent-logger.js';
 
 /** A statement of a service takes milliseconds; one that takes this long is stuck and must let go of its locks. */
@@ -15,20 +15,6 @@ const IDLE_TIMEOUT_MS = 60_000;
 const DEFAULT_POOL_SIZE = 10;
 /** It goes into the start-up options as it is, where a space or a backslash would begin another one. */
 const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
-
-/** Something that runs SQL: a pool, or a transaction. */
-export interface Queryable {
-  /**
-   * Runs one statement and gives its rows (also those of `RETURNING`).
-   *
-   * Values come back as follows: `int8` as number, `timestamptz` as RFC 3339 string in UTC with milliseconds, `json`/`jsonb` parsed,
-   * `numeric` as string, `bytea` as Buffer.
-   * @throws TocsinError `TCN_UNAVAILABLE` if the connection was lost (it is then unknown whether the statement took effect);
-   * otherwise the server's error, whose SQLSTATE `sqlState(error)` gives
-   * @param name of a statement that is run over and over: every connection reads and plans it once. One name, one statement
-   */
-  query<Row = Record<string, unknown>>(sql: string, params?: readonly unknown[], name?: string): Promise<Row[]>;
-}
 
 /** How a service's database is opened. */
 export interface DatabaseOptions extends ConnectionOptions {
@@ -53,6 +39,7 @@ export class Database implements Queryable {
   /** TypeORM's own door, for repositories and query builders. */
   readonly dataSource: DataSource;
   readonly #running = new InFlight();
+  readonly #held: HeldConnection[] = [];
   #closing: Promise<void> | undefined;
 
   private constructor(dataSource: DataSource) {
@@ -119,6 +106,17 @@ export class Database implements Queryable {
     });
   }
 
+  /**
+   * For somebody who runs one statement right after the other: his connection stays with him meanwhile. To take one out of the pool for each
+   * and to give it back cost more than what the driver does with a short statement. Without a statement for a second it is back in the
+   * pool, and after an error it is the pool's to judge; no more need be done about it.
+   */
+  held(): Queryable {
+    const held = new HeldConnection(() => this.dataSource.createQueryRunner());
+    this.#held.push(held);
+    return held;
+  }
+
   /** Lets running statements and transactions finish, then closes the pool. Idempotent. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -126,7 +124,7 @@ export class Database implements Queryable {
   }
 
   async #close(): Promise<void> {
-    await this.#running.none();
+    await Promise.all([this.#running.none(), ...this.#held.map((each) => each.close())]);
     await this.dataSource.destroy();
   }
 
@@ -140,47 +138,6 @@ export class Database implements Queryable {
       await runner.release();
       this.#running.end();
     }
-  }
-}
-
-async function run<Row>(runner: QueryRunner, sql: string, params: readonly unknown[], name?: string): Promise<Row[]> {
-  const values = [...params];
-  try {
-    if (name !== undefined) return await guard(runner, () => runPrepared<Row>(runner, { name, text: sql, values }));
-    // The structured result gives the rows of UPDATE … RETURNING too.
-    const result = await guard(runner, () => runner.query(sql, values, true));
-    return (result.records ?? []) as Row[];
-  } finally {
-    // The driver's queries outlive young collections of the heap; what they were given must not.
-    values.length = 0;
-  }
-}
-
-/** TypeORM knows no named statements; the driver's connection under it does. */
-async function runPrepared<Row>(runner: QueryRunner, statement: QueryConfig): Promise<Row[]> {
-  const client = (await runner.connect()) as Client;
-  return (await client.query(statement)).rows as Row[];
-}
-
-/** Runs something of the driver's; what callers see of its errors is decided here. */
-async function guard<T>(runner: QueryRunner, statement: () => Promise<T>): Promise<T> {
-  try {
-    return await statement();
-  } catch (error) {
-    if (isDriverLoss(error)) await discard(runner);
-    throw translate(error);
-  }
-}
-
-/** Ends the connection under a runner, so that the pool throws it away: it may still wait for an answer that never comes. */
-async function discard(runner: QueryRunner): Promise<void> {
-  try {
-    if (runner.isReleased) return;
-    const client = (await runner.connect()) as { end(): Promise<void> };
-    // Not awaited to the end: a peer that is gone does not say goodbye.
-    client.end().catch(() => undefined);
-  } catch {
-    // There was no connection to end.
   }
 }
 

@@ -1,4 +1,5 @@
-export { Database, type DatabaseOptions, type Queryable } from './database.js';
+export { Database, type DatabaseOptions } from './database.js';
+export type { Queryable } from './run.js';
 export type { ConnectionOptions } from './connection.js';
 export {
   SQLSTATE,
