@@ -107,9 +107,9 @@ export class Database implements Queryable {
   }
 
   /**
-   * For somebody who runs one statement right after the other: his connection stays with him meanwhile. To take one out of the pool for each
-   * and to give it back cost more than what the driver does with a short statement. Without a statement for a second it is back in the
-   * pool, and after an error it is the pool's to judge; no more need be done about it.
+   * For somebody who runs one statement right after the other: his connection stays with him meanwhile. To give it back to the pool after each
+   * and to take it again is time in which Postgres has nothing to do. Without a statement for a second it is back in the pool, and after
+   * an error it is the pool's to judge; no more need be done about it.
    */
   held(): Queryable {
     const held = new HeldConnection(() => this.dataSource.createQueryRunner());
