@@ -10,7 +10,7 @@ import {
 import { Appender, LOG_CHANNEL, LOG_DATABASE, PostgresLog, RecentEvents } from '@tocsin/event-store';
 import { type Broker, EventDurables, RelayPublisher } from '@tocsin/jetstream';
 import { API_DESCRIPTION, type ServiceContext } from '@tocsin/platform';
-import { Database, type DatabaseOptions, listen, type Listening } from '@tocsin/postgres';
+import { Database, type DatabaseOptions, listen } from '@tocsin/postgres';
 import { AppendGate } from './append/append-gate.js';
 import { AppendLeader } from './append/append-leader.js';
 import { AppendRpc } from './append/append-rpc.js';
@@ -66,8 +66,6 @@ const APPEND_CONNECTIONS = 2;
 /** The event recorder: the one writer of the log, ingest, the read side, the relay to JetStream. */
 @Module({})
 export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  #listening: Listening | undefined;
-
   constructor(
     @Inject(OPTIONS) private readonly options: EventRecorderOptions,
     @Inject(Database) private readonly database: Database,
@@ -94,21 +92,13 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
     };
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    const { config, context } = this.options;
-    const logger = context.logger.child({ module: 'recorder' });
+  onApplicationBootstrap(): void {
+    const { context } = this.options;
     context.readiness.register('log', async () => void (await this.database.query('SELECT 1')));
     context.readiness.register('log-leader', () => this.#leaderCheck());
     context.readiness.register('relay', () => this.relay.check());
     this.leader.start();
     this.readRpc.start();
-    this.#listening = await listen({
-      url: config.TOCSIN_POSTGRES_URL,
-      applicationName: `${APPLICATION_NAME} listen`,
-      channel: LOG_CHANNEL,
-      onNotify: () => this.tail.nudge(),
-      onError: (error) => logger.warn({ err: error }, 'notifications of commits are interrupted; polling meanwhile'),
-    });
   }
 
   /** A standby is of use as long as it can stand for election and reach whoever leads. */
@@ -127,7 +117,7 @@ export class EventRecorderModule implements OnApplicationBootstrap, BeforeApplic
 
   /** Nobody asks over HTTP any more: finish what was accepted, hand the lead over, let go of the database. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.leader.stop(), this.readRpc.stop(), this.#listening?.close()]);
+    await Promise.all([this.leader.stop(), this.readRpc.stop()]);
     await Promise.all([this.database.close(), this.appends.close()]);
   }
 }
@@ -233,12 +223,26 @@ function writing({ config, context, broker, divergence }: EventRecorderOptions):
 }
 
 function reading({ config, context, broker }: EventRecorderOptions): Provider[] {
-  const { clock, logger } = context;
+  const { clock } = context;
+  const logger = context.logger.child({ module: 'tail' });
   return [
     { provide: LogReader, useFactory: (log: PostgresLog) => new LogReader(log), inject: [PostgresLog] },
     {
       provide: LiveTail,
-      useFactory: (log: PostgresLog) => new LiveTail(log, logger.child({ module: 'tail' })),
+      useFactory: (log: PostgresLog) =>
+        new LiveTail({
+          store: log,
+          notifications: (onCommit) =>
+            listen({
+              url: config.TOCSIN_POSTGRES_URL,
+              applicationName: `${APPLICATION_NAME} listen`,
+              channel: LOG_CHANNEL,
+              onNotify: onCommit,
+              onError: (error) =>
+                logger.warn({ err: error }, 'notifications of commits are interrupted; polling meanwhile'),
+            }),
+          logger,
+        }),
       inject: [PostgresLog],
     },
     {
@@ -256,7 +260,7 @@ function reading({ config, context, broker }: EventRecorderOptions): Provider[] 
       provide: EVENT_STREAM_OPTIONS,
       useValue: {
         clock,
-        logger: logger.child({ module: 'tail' }),
+        logger,
         times: DEFAULT_STREAM_TIMES,
       } satisfies EventStreamOptions,
     },
@@ -267,7 +271,7 @@ function reading({ config, context, broker }: EventRecorderOptions): Provider[] 
           proof: (options) => log.verify(options),
           stream: (options) => relayedStream(broker, log, options),
           relay: () => standing(relay),
-          logger: logger.child({ module: 'verify' }),
+          logger: context.logger.child({ module: 'verify' }),
         }),
       inject: [PostgresLog, LogRelay],
     },

@@ -62,24 +62,36 @@ async function take(steps: AsyncGenerator<TailStep, void, undefined>, count: num
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-function setUp(initial = 0) {
+function setUp(initial = 0, standing: Promise<void> = Promise.resolve()) {
   const log = new MemoryLog();
   log.add(initial);
-  const tail = new LiveTail(log, logger);
+  const heard = new Set<() => void>();
+  const tail = new LiveTail({
+    store: log,
+    notifications: async (onCommit) => {
+      await standing;
+      heard.add(onCommit);
+      return { close: async () => void heard.delete(onCommit) };
+    },
+    logger,
+  });
+  const commit = (count: number, type?: string): void => {
+    log.add(count, type);
+    for (const onCommit of heard) onCommit();
+  };
   const stop = new AbortController();
   const follow = (after: number, types?: string[], idleMs = 5_000): AsyncGenerator<TailStep, void, undefined> =>
     tail.follow({ after, types, idleMs, signal: stop.signal });
-  return { log, tail, stop, follow };
+  return { log, tail, stop, follow, commit, heard };
 }
 
 describe('LiveTail', () => {
   it('gives what is there and what comes, in order, without gap or repetition', async () => {
-    const { log, tail, stop, follow } = setUp(450);
+    const { stop, follow, commit } = setUp(450);
     const steps = follow(100);
     const seen = await take(steps, 350);
     for (let round = 0; round < 20; round += 1) {
-      log.add(7);
-      tail.nudge();
+      commit(7);
       seen.push(...(await take(steps, 7)));
     }
     expect(seen).toEqual(range(101, 590));
@@ -88,46 +100,42 @@ describe('LiveTail', () => {
   });
 
   it('feeds many readers at the head from one read a commit', async () => {
-    const { log, tail, stop, follow } = setUp(10);
+    const { log, stop, follow, commit } = setUp(10);
     const readers = Array.from({ length: 50 }, () => follow(10));
     const pending = readers.map((reader) => take(reader, 100));
     for (let round = 0; round < 100; round += 1) {
-      log.add(1);
-      tail.nudge();
+      commit(1);
       await new Promise(setImmediate);
     }
     for (const seen of await Promise.all(pending)) expect(seen).toEqual(range(11, 110));
-    // One pump (two reads at most for each nudge), not one read per reader and commit.
+    // One pump (two reads at most for each commit), not one read per reader and commit.
     expect(log.reads).toBeLessThan(50 + 2 * 100 + 50);
     stop.abort();
     await Promise.all(readers.map((reader) => reader.return()));
   });
 
   it('lets a reader that sleeps through more than memory holds catch up from the log', async () => {
-    const { log, tail, stop, follow } = setUp(1);
+    const { stop, follow, commit } = setUp(1);
     const slow = follow(0);
     expect(await take(slow, 1)).toEqual([1]);
     const quick = follow(1);
     const others = take(quick, 9_000);
-    log.add(9_000);
-    tail.nudge();
+    commit(9_000);
     await others;
     expect(await take(slow, 9_000)).toEqual(range(2, 9_001));
     stop.abort();
   });
 
   it('filters alike from the log and from memory, and tells how far it has looked', async () => {
-    const { log, tail, stop, follow } = setUp();
+    const { log, stop, follow, commit } = setUp();
     log.add(30);
     log.add(1, 'com.other.b');
     const steps = follow(0, ['com.other.*']);
     expect(await take(steps, 1)).toEqual([31]);
     log.add(5);
-    log.add(1, 'com.other.b');
-    tail.nudge();
+    commit(1, 'com.other.b');
     expect(await take(steps, 1)).toEqual([37]);
-    log.add(4);
-    tail.nudge();
+    commit(4);
     const step = await steps.next();
     expect(step.value).toEqual({ events: [], position: 41 });
     stop.abort();
@@ -142,12 +150,11 @@ describe('LiveTail', () => {
   });
 
   it('survives failures of the log while at the head, and picks up what was committed meanwhile', async () => {
-    const { log, tail, stop, follow } = setUp(2);
+    const { log, stop, follow, commit } = setUp(2);
     const steps = follow(2);
     await steps.next();
     log.failures = 1;
-    log.add(3);
-    tail.nudge();
+    commit(3);
     expect(await take(steps, 3)).toEqual([3, 4, 5]);
     stop.abort();
   });
@@ -161,6 +168,43 @@ describe('LiveTail', () => {
     log.add(500);
     const second = follow(3);
     expect(await take(second, 502)).toEqual(range(4, 505));
+    stop.abort();
+  });
+
+  it('is told of commits only while somebody follows', async () => {
+    const { tail, stop, follow, commit, heard } = setUp(5);
+    expect(heard.size).toBe(0);
+    const both = [follow(5), follow(5)];
+    const seen = both.map((steps) => take(steps, 1));
+    await expect.poll(() => heard.size).toBe(1);
+    commit(1);
+    expect(await Promise.all(seen)).toEqual([[6], [6]]);
+    await both[0]?.return();
+    expect(heard.size).toBe(1);
+    await both[1]?.return();
+    expect(heard.size).toBe(0);
+    const third = follow(6);
+    const more = take(third, 1);
+    await expect.poll(() => heard.size).toBe(1);
+    commit(1);
+    expect(await more).toEqual([7]);
+    stop.abort();
+    await tail.close();
+    expect(heard.size).toBe(0);
+  });
+
+  it('does not wait for the next poll with what was committed before notifications stood', async () => {
+    const standing = Promise.withResolvers<void>();
+    const { log, stop, follow } = setUp(5, standing.promise);
+    const steps = follow(5);
+    const seen = take(steps, 3);
+    // The pump has looked, and found nothing.
+    await expect.poll(() => log.reads).toBeGreaterThan(1);
+    log.add(3);
+    const startedMs = performance.now();
+    standing.resolve();
+    expect(await seen).toEqual([6, 7, 8]);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
     stop.abort();
   });
 });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { EventStore } from '@tocsin/contracts';
 import { eventLabels, labelsContain, type RecordedEvent, typeMatches } from '@tocsin/domain';
 import { type Logger, pause } from '@tocsin/platform';
@@ -22,6 +23,19 @@ const POLL_MS = 2_000;
 /** Pause after a failed read of the head, in milliseconds. */
 const RETRY_MS = 500;
 
+/** Notifications of commits in force. */
+export interface Notifications {
+  close(): Promise<void>;
+}
+
+/** What {@link LiveTail} is given. */
+export interface LiveTailOptions {
+  store: Pick<EventStore, 'read' | 'head'>;
+  /** Calls `onCommit` after every commit from when it resolves until it is closed. It may miss some, and it should not reject. */
+  notifications: (onCommit: () => void) => Promise<Notifications>;
+  logger: Logger;
+}
+
 /** A step of a reader: events that match (maybe none), and the position up to which everything has been looked at. */
 export interface TailStep {
   events: SerializedEvent[];
@@ -41,23 +55,14 @@ export class LiveTail {
   readonly #grown = new Wakeup();
   readonly #stale = new Wakeup();
   #nudged = false;
-  #pumping: { stop: AbortController; done: Promise<void> } | undefined;
+  #pumping: { stop: AbortController; done: Promise<unknown> } | undefined;
   #closed = false;
 
-  constructor(
-    private readonly store: Pick<EventStore, 'read' | 'head'>,
-    private readonly logger: Logger,
-  ) {}
+  constructor(private readonly options: LiveTailOptions) {}
 
   /** Readers that follow now. */
   get followers(): number {
     return this.#followers;
-  }
-
-  /** Something may have been committed: look now instead of at the next poll. */
-  nudge(): void {
-    this.#nudged = true;
-    this.#stale.wake();
   }
 
   /** Ends the pump; readers end by their own signals. */
@@ -107,7 +112,7 @@ export class LiveTail {
   async #fromStore(after: number, filter: LogFilter): Promise<TailStep> {
     const { types, subject, labels } = filter;
     const bounds = { limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
-    const page = await readBounded(this.store, { after, types, subject, labels, ...bounds });
+    const page = await readBounded(this.options.store, { after, types, subject, labels, ...bounds });
     return { events: page.events, position: page.next };
   }
 
@@ -115,7 +120,8 @@ export class LiveTail {
     this.#followers += 1;
     if (this.#closed || this.#pumping !== undefined) return;
     const stop = new AbortController();
-    this.#pumping = { stop, done: this.#pump(stop.signal) };
+    const done = Promise.all([this.#pump(stop.signal), this.#hear(stop.signal)]);
+    this.#pumping = { stop, done };
   }
 
   async #leave(): Promise<void> {
@@ -134,22 +140,38 @@ export class LiveTail {
     await pumping?.done;
   }
 
+  /** Only while somebody follows: each commit would wake this process, and a connection would be kept, for nobody. */
+  async #hear(signal: AbortSignal): Promise<void> {
+    const notifications = await this.options.notifications(() => this.#nudge());
+    // Of what was committed since the pump's first look nobody has told.
+    this.#nudge();
+    if (!signal.aborted) await once(signal, 'abort');
+    await notifications.close();
+  }
+
+  /** Something may have been committed: look now instead of at the next poll. */
+  #nudge(): void {
+    this.#nudged = true;
+    this.#stale.wake();
+  }
+
   async #pump(signal: AbortSignal): Promise<void> {
+    const { store, logger } = this.options;
     let head: number | undefined;
     while (!signal.aborted) {
       this.#nudged = false;
       try {
-        head ??= await this.store.head();
-        let page = await this.store.read({ after: head, limit: PAGE_EVENTS });
+        head ??= await store.head();
+        let page = await store.read({ after: head, limit: PAGE_EVENTS });
         while (!signal.aborted) {
           head = page.events.at(-1)?.position ?? head;
           this.#extend(page.events, head);
           if (page.events.length < PAGE_EVENTS) break;
-          page = await this.store.read({ after: head, limit: PAGE_EVENTS });
+          page = await store.read({ after: head, limit: PAGE_EVENTS });
         }
         if (!this.#nudged) await this.#stale.wait(POLL_MS, signal);
       } catch (error) {
-        this.logger.warn({ err: error }, 'cannot read the head of the log for its followers');
+        logger.warn({ err: error }, 'cannot read the head of the log for its followers');
         await pause(RETRY_MS, signal);
       }
     }

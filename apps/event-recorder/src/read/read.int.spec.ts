@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readReplySchema, RPC } from '@tocsin/contracts';
 import { latestReader } from '@tocsin/jetstream';
+import { Database } from '@tocsin/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, bodyOf, call, post, type Stage, startRecorder, startStage } from '../recorder.harness.js';
 
@@ -263,6 +264,26 @@ describe('GET /v1/events/stream', () => {
     }
     expect([...new Set(seen)]).toEqual(sent.map(({ position }) => position));
     stop.abort();
+  });
+
+  it('has Postgres tell of commits only while somebody follows', async () => {
+    const database = await Database.open({
+      schema: 'spec',
+      migrations: [],
+      url: recorder.servers.postgres.url,
+      applicationName: 'spec',
+    });
+    const listening = (): Promise<unknown[]> =>
+      database.query(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'tocsin event-recorder listen'`);
+    await expect.poll(listening).toEqual([]);
+    const stop = new AbortController();
+    const next = take(stream('/v1/events/stream', stop.signal), 1);
+    await expect.poll(listening).toHaveLength(1);
+    await record(1);
+    await next;
+    stop.abort();
+    await expect.poll(listening).toEqual([]);
+    await database.close();
   });
 
   it('refuses what it does not understand before it streams', async () => {
