@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { event, type BenchEvent } from './log-stage.js';
+import { type BenchEvent, observersEvent } from './log-stage.js';
 
 const ROWS_PER_STATEMENT = 1_000;
 /** As wide as a real one; what it holds makes no difference to who stores it. */
@@ -39,7 +39,7 @@ const LOG_ROWS: Target = {
     const recordedAt = new Date().toISOString();
     return [
       ...saidOf(events),
-      events.map(() => '{}'),
+      events.map(({ extensionsJson }) => extensionsJson),
       events.map(() => (position += 1)),
       events.map(() => 1),
       events.map(() => recordedAt),
@@ -102,7 +102,7 @@ async function measureTable(url: string, seconds: number, target: Target): Promi
 async function rate(client: pg.Client, seconds: number, rows: number, target: Target): Promise<number> {
   const text = rows === 1 ? insertOf(target) : insertManyOf(target);
   const insert = async (): Promise<void> => {
-    const values = target.values(Array.from({ length: rows }, () => event()));
+    const values = target.values(Array.from({ length: rows }, observersEvent));
     // One of each, or one list of each.
     await client.query({ name: `baseline_${rows}`, text, values: rows === 1 ? values.flat() : values });
   };

@@ -62,12 +62,12 @@ async function readsAndStart(stage: Stage, filled: number): Promise<BigLine[]> {
     await reads(
       stage,
       `read 100 by common type, of ${filled}`,
-      () => `/v1/events?limit=100&type=com.acme.node.offline&after=${anywhere()}`,
+      () => `/v1/events?limit=100&type=io.tocsin.node.offline&after=${anywhere()}`,
     ),
     await reads(
       stage,
       `read 10 by rare type, of ${filled}`,
-      () => `/v1/events?limit=10&type=com.acme.rare&after=${anywhere()}`,
+      () => `/v1/events?limit=10&type=io.tocsin.node.degraded&after=${anywhere()}`,
       1,
     ),
     await reads(stage, `read 100 by position, of ${filled}`, () => `/v1/events?limit=100&after=${anywhere()}`),

@@ -1,4 +1,4 @@
-import { RPC } from '@tocsin/contracts';
+import { HEALTH_PROBE_SOURCE, RPC } from '@tocsin/contracts';
 import { freePort, type NatsServer, type PostgresServer, startNats, startPostgres } from '@tocsin/embedded';
 import { ProcessGroup } from '@tocsin/testing';
 import { execFile } from 'node:child_process';
@@ -18,20 +18,51 @@ const API_KEY = 'bench-key-0123456789-0123456789-0123456789';
 /** What the log answers to an append. */
 type Answer = { ok: true } | { ok: false; error: { code: string; detail: string } };
 
+/** An event, its data and extensions spelled. */
+export interface BenchEvent {
+  id: string;
+  source: string;
+  type: string;
+  subject: string;
+  time: string;
+  datacontenttype: string;
+  extensionsJson: string;
+  dataJson: string;
+}
+
+/** Targets the events are about. */
+const TARGETS = 5_000;
+
 let made = 0;
 
 /**
- * An event such as an observer writes, about one of `subjects` targets. Its data is spelled by a template, for the raw baseline and for the
- * service alike: what making events costs is taken from what is measured, which shares the machine.
+ * An event as an observer writes it. It is spelled by a template, for the raw baseline and for the service alike: what making events costs is
+ * taken from what is measured, which shares the machine.
  */
-export function event(subjects = 5_000) {
-  made += 1;
-  const name = `edge-${made % subjects}`;
-  const time = new Date().toISOString();
+export function observersEvent(): BenchEvent {
+  const change = changeOfTarget('io.tocsin.node');
+  const uuid = uuidv7Of(made);
   return {
-    id: `bench_${process.pid}_${made}`,
-    source: 'urn:bench',
-    type: made % 1_000 === 0 ? 'com.acme.rare' : made % 2 === 0 ? 'com.acme.node.online' : 'com.acme.node.offline',
+    ...change,
+    id: `evt_${uuid}`,
+    source: HEALTH_PROBE_SOURCE,
+    extensionsJson: `{"episode":"ep_${uuid}"}`,
+  };
+}
+
+/** The same as somebody else says it. His ids are not ours: the key by which receivers deduplicate is derived, and has an index. */
+export function producersEvent(): BenchEvent {
+  const change = changeOfTarget('com.acme.node');
+  return { ...change, id: `bench_${process.pid}_${made}`, source: 'urn:bench', extensionsJson: '{}' };
+}
+
+function changeOfTarget(prefix: string): Omit<BenchEvent, 'id' | 'source' | 'extensionsJson'> {
+  made += 1;
+  const name = `edge-${made % TARGETS}`;
+  const time = new Date().toISOString();
+  const fact = made % 1_000 === 0 ? 'degraded' : made % 2 === 0 ? 'online' : 'offline';
+  return {
+    type: `${prefix}.${fact}`,
     subject: `node/${name}`,
     time,
     datacontenttype: 'application/json',
@@ -42,22 +73,32 @@ export function event(subjects = 5_000) {
   };
 }
 
-/** What a CloudEvent begins with. */
-const CLOUD_EVENT = '"specversion":"1.0",';
+/** One that counts where others are random. */
+function uuidv7Of(count: number): string {
+  const ms = Date.now().toString(16).padStart(12, '0');
+  return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-8000-${count.toString(16).padStart(12, '0')}`;
+}
 
-/** JSON of an event as a request holds it; nothing in one needs an escape. */
-function spelled(first: string, { id, source, type, subject, time, datacontenttype, dataJson }: BenchEvent): string {
+/** JSON of an event as the log's own request holds it; nothing in one needs an escape. */
+function asRequested(event: BenchEvent): string {
+  return `{${membersOf(event)},"extensions":${event.extensionsJson}}`;
+}
+
+/** JSON of a structured CloudEvent, without extensions. */
+function asCloudEvent(event: BenchEvent): string {
+  return `{"specversion":"1.0",${membersOf(event)}}`;
+}
+
+function membersOf({ id, source, type, subject, time, datacontenttype, dataJson }: BenchEvent): string {
   return (
-    `{${first}"id":"${id}","source":"${source}","type":"${type}","subject":"${subject}","time":"${time}",` +
-    `"datacontenttype":"${datacontenttype}","data":${dataJson}}`
+    `"id":"${id}","source":"${source}","type":"${type}","subject":"${subject}","time":"${time}",` +
+    `"datacontenttype":"${datacontenttype}","data":${dataJson}`
   );
 }
 
-function spelledArray(first: string, events: number): string {
-  return `[${Array.from({ length: events }, () => spelled(first, event())).join(',')}]`;
+function spelledArray(events: number, spelled: () => string): string {
+  return `[${Array.from({ length: events }, spelled).join(',')}]`;
 }
-
-export type BenchEvent = ReturnType<typeof event>;
 
 /** Postgres as it is installed (every commit on disk), NATS, and one recorder, each its own process. */
 export class Stage {
@@ -120,8 +161,9 @@ export class Stage {
    * Appends over NATS, all callers on one connection.
    * @param together as callers in one of Tocsin's services: those who append in the same turn of the event loop share a message. Without it
    *   as if everybody were a process of his own
+   * @param make what is appended
    */
-  overNats(perRequest: number, together: boolean): Send {
+  overNats(perRequest: number, together: boolean, make = observersEvent): Send {
     const asker = this.#asker;
     if (asker === undefined) throw new Error('the recorder is not running');
     // What is large shares no message.
@@ -130,7 +172,8 @@ export class Stage {
       ? asker.together(RPC.logAppend)
       : (request: string): Promise<unknown> => asker.ask(RPC.logAppend, request);
     return async () => {
-      const answer = (await ask(`{"events":${spelledArray('', perRequest)}}`)) as Answer | undefined;
+      const events = spelledArray(perRequest, () => asRequested(make()));
+      const answer = (await ask(`{"events":${events}}`)) as Answer | undefined;
       if (answer === undefined) return false;
       if (answer.ok) return true;
       const { code, detail } = answer.error;
@@ -141,11 +184,12 @@ export class Stage {
 
   /** Appends as other producers do: a POST. */
   overHttp(perRequest: number): Send {
+    const spelled = (): string => asCloudEvent(producersEvent());
     return async () => {
       const batch = perRequest > 1;
       const { status, text } = await this.#call('POST', '/v1/events', {
         type: batch ? 'application/cloudevents-batch+json' : 'application/cloudevents+json',
-        body: batch ? spelledArray(CLOUD_EVENT, perRequest) : spelled(CLOUD_EVENT, event()),
+        body: batch ? spelledArray(perRequest, spelled) : spelled(),
       });
       // 200: the recorder repeated what it did not know to be recorded.
       if (![200, 201, 429, 503, 504].includes(status)) throw new Error(`HTTP ${status}: ${text}`);

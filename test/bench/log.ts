@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { closedLoop, type LoadResult, openLoop, type Send } from './load.js';
 import { type Baselines, measureBaseline } from './log-baseline.js';
 import { measureBig } from './log-big.js';
-import { Stage } from './log-stage.js';
+import { producersEvent, Stage } from './log-stage.js';
 
 // npm run bench:log -- [--big] [--events 3000000] [--seconds 6] [--json]
 const { values } = parseArgs({
@@ -87,6 +87,9 @@ async function measure(stage: Stage): Promise<void> {
     });
   }
   await stage.untilRelayed();
+  await beside(stage, 'single appends over NATS, what others have said', async (note) => {
+    await appends(note, 'NATS, events of others', 1, stage.overNats(1, true, producersEvent));
+  });
   await beside(stage, 'single appends over NATS, a message each', async (note) => {
     await appends(note, 'NATS, a message each', 1, stage.overNats(1, false));
   });
