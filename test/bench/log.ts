@@ -103,7 +103,8 @@ type Note = (line: Line, aim?: Aim) => void;
 async function beside(stage: Stage, what: string, work: (note: Note) => Promise<void>): Promise<void> {
   say(what);
   const noted: { line: Line; aim: Aim | undefined }[] = [];
-  const raw = () => measureBaseline(stage.postgres.url, seconds / 4);
+  // As long as what it stands beside, in all: a disk is not equally fast from one second to the next.
+  const raw = () => measureBaseline(stage.postgres.url, seconds / 2);
   const before = await raw();
   await work((line, aim) => noted.push({ line, aim }));
   const around = [before, await raw()];
