@@ -91,7 +91,8 @@ export class Deployment {
     await writeFile(join(this.folder, 'tocsin.yaml'), declarations);
     if (this.standalone) {
       const tocsin = await this.#spawn('tocsin', [COMMAND, 'up'], { TOCSIN_DATA_DIR: join(this.folder, 'data') });
-      await tocsin.waitForLine(/^ {2}declared /, patienceMs(60_000));
+      // Behind what was declared and the secrets, which come line by line.
+      await tocsin.waitForLine(/^Watch something/, patienceMs(60_000));
       return;
     }
     await this.servers.start();
